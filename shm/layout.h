@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The index image: the bytes of an index file, and of the segment it is loaded into. A file's
+ * first `hot_bytes` are the segment; what follows is cold and is read from the file on demand.
+ * All integers little-endian; offsets are from the image's first byte; docs/layout.md has the
+ * byte table.
+ *
+ *     0  magic u64            8  version_major u16    10  version_minor u16
+ *    12  endian u32          16  total_bytes u64      24  hot_bytes u64
+ *    32  section_count u32   36  reserved u32         40  header_xxh64 u64
+ *    48  reserved[2] u64
+ *    64  ready u32           own cache line; zero in a file, release-stored last in a segment
+ *    68  reserved u32        72  generation u64       zero in a file
+ *    80  reserved[6] u64
+ *   128  sections[SECTION_MAX], 32 bytes each
+ *  4096  first section
+ *
+ * Versioning: a reader refuses another major version; a minor version may only append section
+ * kinds, which older readers ignore.
+ */
+#ifndef FORKLORE_SHM_LAYOUT_H
+#define FORKLORE_SHM_LAYOUT_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LAYOUT_MAGIC        UINT64_C(0x45524f4c4b524f46) /* "FORKLORE" read as little-endian */
+#define LAYOUT_MAJOR        1
+#define LAYOUT_MINOR        0
+#define LAYOUT_ENDIAN       UINT32_C(0x01020304)
+#define LAYOUT_HEADER_BYTES 4096
+#define LAYOUT_ALIGN        64
+#define SECTION_MAX         124
+
+/* kind, name, bytes of one element (1: a byte string), COLD or HOT.
+ * RANK kinds depend on scores and are replaced as a whole by a PageRank job. */
+#define SECTION_KINDS(X)                                                                           \
+    X(META, "meta", sizeof(struct index_meta), HOT)                                                \
+    X(PAGES, "pages", sizeof(struct page), HOT)                                                    \
+    X(TEXT_BLOCKS, "text-blocks", sizeof(struct text_block), HOT)                                  \
+    X(TITLE_OFFSETS, "title-offsets", sizeof(uint32_t), HOT)                                       \
+    X(TITLE_BYTES, "title-bytes", 1, HOT)                                                          \
+    X(FOLD_OFFSETS, "fold-offsets", sizeof(uint32_t), HOT)                                         \
+    X(FOLD_BYTES, "fold-bytes", 1, HOT)                                                            \
+    X(TITLE_TARGETS, "title-targets", sizeof(uint32_t), HOT)                                       \
+    X(TITLE_HASH, "title-hash", sizeof(struct title_slot), HOT)                                    \
+    X(OUT_OFFSETS, "out-offsets", sizeof(uint64_t), HOT)                                           \
+    X(OUT_TARGETS, "out-targets", sizeof(uint32_t), HOT)                                           \
+    X(IN_OFFSETS, "in-offsets", sizeof(uint64_t), HOT)                                             \
+    X(IN_SOURCES, "in-sources", sizeof(uint32_t), HOT)                                             \
+    X(RANK_INFO, "rank-info", sizeof(struct rank_info), HOT)                                       \
+    X(SCORES, "scores", sizeof(double), HOT)                                                       \
+    X(RANK_ORDER, "rank-order", sizeof(uint32_t), HOT)                                             \
+    X(RANK_POSITIONS, "rank-positions", sizeof(uint32_t), HOT)                                     \
+    X(TITLE_RANKS, "title-ranks", sizeof(uint32_t), HOT)                                           \
+    X(TITLE_MINIMA, "title-minima", sizeof(uint32_t), HOT)                                         \
+    X(TEXT, "text", 1, COLD)
+
+enum section_kind {
+    SECTION_NONE,
+#define X(kind, name, element, home) SECTION_##kind,
+    SECTION_KINDS(X)
+#undef X
+        SECTION_KIND_COUNT
+};
+
+enum section_home { HOT, COLD };
+
+struct section {
+    uint32_t kind;
+    uint32_t home; /* enum section_home */
+    uint64_t offset;
+    uint64_t bytes;
+    uint64_t xxh64; /* of the section's bytes, seed 0 */
+};
+
+struct image_header {
+    uint64_t magic;
+    uint16_t version_major;
+    uint16_t version_minor;
+    uint32_t endian;
+    uint64_t total_bytes;
+    uint64_t hot_bytes;
+    uint32_t section_count;
+    uint32_t reserved0;
+    uint64_t header_xxh64; /* of the header's 4096 bytes, this field and [64, 128) as zero */
+    uint64_t reserved1[2];
+    _Atomic uint32_t ready; /* 1: sealed. Release-stored by image_publish(), see image.h */
+    uint32_t reserved2;
+    uint64_t generation;
+    uint64_t reserved3[6];
+    struct section sections[SECTION_MAX];
+};
+
+/* What the index is about. Strings are NUL-terminated UTF-8, cut at a character if too long. */
+struct index_meta {
+    uint32_t page_count;  /* vertices, n */
+    uint32_t title_count; /* title entries, redirects included, T */
+    uint64_t edge_count;  /* m */
+    uint32_t first_letter; /* 1: the first letter of a title is upper-cased (<case>) */
+    uint32_t has_text;     /* 0: built from a graph, not from a dump */
+    uint64_t built_unix_s;
+    uint64_t source_bytes; /* of the decompressed dump */
+    char site[64];
+    char database[32];
+    char source[128]; /* file name of the dump, without folders */
+};
+
+/* One vertex. A graph's vertices have no text: block is PAGE_NO_TEXT. */
+struct page {
+    uint64_t id;          /* <id> of the dump, or the vertex's number in an edge list */
+    uint64_t dump_offset; /* of "<page>" in the decompressed dump */
+    uint32_t dump_bytes;  /* up to and with "</page>" */
+    uint32_t title;       /* title entry */
+    uint32_t block;       /* text block that holds the element, in UTF-8 */
+    uint32_t block_offset;
+    uint32_t element_bytes;
+    uint32_t reserved;
+};
+#define PAGE_NO_TEXT UINT32_MAX
+
+/* One zstd frame (with content checksum) of whole <page> elements. */
+struct text_block {
+    uint64_t offset; /* in the TEXT section */
+    uint32_t stored_bytes;
+    uint32_t raw_bytes;
+};
+
+/* Open addressing, linear probing, power-of-two slots at most half full. */
+struct title_slot {
+    uint32_t tag;   /* upper 32 bits of title_hash() */
+    uint32_t entry; /* title entry + 1; 0: free */
+};
+
+#define TITLE_IS_REDIRECT UINT32_C(0x80000000) /* flag in TITLE_TARGETS, beside the vertex */
+
+struct rank_info {
+    double damping;
+    double tolerance;
+    double change;       /* L1, of the last iteration */
+    uint32_t iterations;
+    uint32_t precision;  /* bytes of a score while computing: 4 or 8 */
+    uint32_t seed_count; /* 0: uniform teleport */
+    uint32_t converged;
+    uint64_t finished_unix_s;
+};
+
+static_assert(sizeof(struct section) == 32, "layout 1.0");
+static_assert(sizeof(struct image_header) == LAYOUT_HEADER_BYTES, "layout 1.0");
+static_assert(offsetof(struct image_header, ready) == 64, "own cache line");
+static_assert(offsetof(struct image_header, sections) == 128, "layout 1.0");
+static_assert(sizeof(struct index_meta) == 264, "layout 1.0");
+static_assert(sizeof(struct page) == 40, "layout 1.0");
+static_assert(sizeof(struct text_block) == 16, "layout 1.0");
+static_assert(sizeof(struct title_slot) == 8, "layout 1.0");
+static_assert(sizeof(struct rank_info) == 48, "layout 1.0");
+static_assert(sizeof(_Atomic uint32_t) == 4 && ATOMIC_INT_LOCK_FREE == 2, "no locks in a segment");
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the image is little-endian");
+
+#endif
