@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Shared memory of an exchange:
+ *
+ *   ring    worker 0's ring | worker 1's ring | ...   each with a reader per worker, room for the
+ *           three rounds that can be in flight: one read, one published, one being written
+ *   shared  one struct progress per worker | vector of even rounds | vector of odd rounds
+ *
+ * A slot's next round can only begin when every slot has published the current one, so a slice is
+ * overwritten two rounds later at the earliest, when nobody reads it any more.
+ */
+#include "ipc/exchange.h"
+
+#include "ipc/msg.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#define FIXED_SCALE 0x1p100
+
+fixed_sum fixed_from_double(double value)
+{
+    return (fixed_sum)(value * FIXED_SCALE);
+}
+
+double fixed_to_double(fixed_sum sum)
+{
+    return (double)sum / FIXED_SCALE;
+}
+
+/* One worker's line in shared mode. Written by that worker alone. */
+struct progress {
+    _Alignas(RING_LINE) _Atomic int64_t round; /* last published, -1: none */
+    struct exchange_shares shares[2];          /* of even and odd rounds */
+};
+
+static size_t align_line(size_t bytes)
+{
+    return (bytes + RING_LINE - 1) / RING_LINE * RING_LINE;
+}
+
+static uint32_t slice_count(const struct exchange_plan *plan, unsigned worker)
+{
+    return plan->bounds[worker + 1] - plan->bounds[worker];
+}
+
+/* A PARTIAL message: fields, filler and `bin` header take less than 192 bytes. */
+static size_t record_bytes(const struct exchange_plan *plan, unsigned worker)
+{
+    return 192 + (size_t)slice_count(plan, worker) * plan->element_bytes;
+}
+
+static size_t ring_capacity(const struct exchange_plan *plan, unsigned worker)
+{
+    return ring_capacity_for(record_bytes(plan, worker), 3);
+}
+
+static size_t ring_space(const struct exchange_plan *plan, unsigned worker)
+{
+    return align_line(ring_bytes(ring_capacity(plan, worker), plan->workers));
+}
+
+static struct ring *ring_of(void *memory, const struct exchange_plan *plan, unsigned worker)
+{
+    unsigned char *at = memory;
+    for (unsigned w = 0; w < worker; w++)
+        at += ring_space(plan, w);
+    return (struct ring *)(void *)at;
+}
+
+static size_t vector_bytes(const struct exchange_plan *plan)
+{
+    return align_line((size_t)plan->bounds[plan->workers] * plan->element_bytes);
+}
+
+static struct progress *progress_of(void *memory, unsigned worker)
+{
+    return (struct progress *)memory + worker;
+}
+
+static unsigned char *vector_of(void *memory, const struct exchange_plan *plan, int64_t round)
+{
+    unsigned char *vectors = (unsigned char *)memory + plan->workers * sizeof(struct progress);
+    return vectors + (round & 1 ? vector_bytes(plan) : 0);
+}
+
+static size_t slice_offset(const struct exchange_plan *plan, unsigned worker)
+{
+    return (size_t)plan->bounds[worker] * plan->element_bytes;
+}
+
+size_t exchange_bytes(const struct exchange_plan *plan)
+{
+    if (plan->mode == EXCHANGE_SHARED)
+        return plan->workers * sizeof(struct progress) + 2 * vector_bytes(plan);
+    size_t bytes = 0;
+    for (unsigned w = 0; w < plan->workers; w++)
+        bytes += ring_space(plan, w);
+    return bytes;
+}
+
+void exchange_format(void *memory, const struct exchange_plan *plan)
+{
+    for (unsigned w = 0; w < plan->workers; w++) {
+        if (plan->mode == EXCHANGE_SHARED)
+            atomic_init(&progress_of(memory, w)->round, -1);
+        else
+            ring_format(ring_of(memory, plan, w), ring_capacity(plan, w), plan->workers, 0);
+    }
+}
+
+/* --- Ring ------------------------------------------------------------------------------------ */
+
+static void write_sum(struct wire_out *out, fixed_sum sum)
+{
+    wire_int(out, (int64_t)(sum >> 64));
+    wire_uint(out, (uint64_t)sum);
+}
+
+static bool read_sum(struct wire_in *in, fixed_sum *sum)
+{
+    int64_t high;
+    uint64_t low;
+    if (!wire_get_int(in, &high) || !wire_get_uint(in, &low))
+        return false;
+    *sum = (fixed_sum)((unsigned __int128)high << 64 | low);
+    return true;
+}
+
+/* Takes a PARTIAL message of `worker` apart, believing nothing. */
+static bool read_partial(const struct exchange_plan *plan, unsigned worker, const void *data,
+                         size_t bytes, int64_t *round, const void **slice,
+                         struct exchange_shares *shares)
+{
+    struct wire_in in = wire_in(data, bytes);
+    uint32_t fields;
+    uint64_t kind, first, count;
+    const void *filler;
+    size_t filler_bytes, slice_bytes;
+    return wire_get_array(&in, &fields) && fields == 10 && wire_get_uint(&in, &kind) &&
+           kind == MSG_PARTIAL && wire_get_int(&in, round) && *round >= 0 &&
+           wire_get_uint(&in, &first) && first == plan->bounds[worker] &&
+           wire_get_uint(&in, &count) && count == slice_count(plan, worker) &&
+           wire_get_bin(&in, &filler, &filler_bytes) && wire_get_bin(&in, slice, &slice_bytes) &&
+           slice_bytes == count * plan->element_bytes && read_sum(&in, &shares->change) &&
+           read_sum(&in, &shares->dangling);
+}
+
+/* The next unread partial of `worker`: 1, 0 if there is none, or -EBADMSG. */
+static int next_partial(struct exchange *x, unsigned worker, int64_t *round)
+{
+    const void *data;
+    size_t bytes;
+    switch (ring_read(&x->in[worker], &data, &bytes)) {
+    case RING_OK:
+        break;
+    case RING_EMPTY:
+        return 0;
+    default:
+        return -EBADMSG;
+    }
+    if (!read_partial(x->plan, worker, data, bytes, round, &x->slices[worker], &x->shares[worker]))
+        return -EBADMSG;
+    return 1;
+}
+
+/* Finds the last round that a predecessor published in this slot's own ring. */
+static int ring_last_round(struct exchange *x)
+{
+    struct ring_reader *own = &x->in[x->slot];
+    int found;
+    while ((found = next_partial(x, x->slot, &x->round)) == 1)
+        ;
+    ring_reader_attach(own, own->ring, x->slot);
+    return found;
+}
+
+static int ring_attach(struct exchange *x)
+{
+    for (unsigned w = 0; w < x->plan->workers; w++)
+        ring_reader_attach(&x->in[w], ring_of(x->memory, x->plan, w), x->slot);
+    ring_writer_attach(&x->out, ring_of(x->memory, x->plan, x->slot));
+    return ring_last_round(x);
+}
+
+/* Collects round x->round of one worker, stepping over older ones: a predecessor killed while it
+ * gave a round back may have done so in some rings and not in others. */
+static int ring_collect(struct exchange *x, unsigned worker)
+{
+    for (;;) {
+        uint64_t before = x->in[worker].next;
+        int64_t round;
+        int found = next_partial(x, worker, &round);
+        if (found <= 0)
+            return found;
+        if (round == x->round)
+            return 1;
+        if (round > x->round) {
+            x->in[worker].next = before;
+            return -EBADMSG;
+        }
+        ring_release(&x->in[worker]);
+    }
+}
+
+static void *ring_open(struct exchange *x)
+{
+    enum ring_status status = ring_reserve(&x->out, record_bytes(x->plan, x->slot), &x->record);
+    MUST(status == RING_OK); /* three rounds fit, and a fourth cannot begin */
+    struct wire_out out;
+    wire_out_fixed(&out, x->record, record_bytes(x->plan, x->slot));
+    wire_array(&out, 10);
+    wire_uint(&out, MSG_PARTIAL);
+    wire_int(&out, x->round + 1);
+    wire_uint(&out, x->plan->bounds[x->slot]);
+    wire_uint(&out, slice_count(x->plan, x->slot));
+    void *slice = wire_bin_aligned(&out, (size_t)slice_count(x->plan, x->slot) *
+                                             x->plan->element_bytes);
+    MUST(slice);
+    x->record_bytes = out.bytes;
+    return slice;
+}
+
+static void ring_send(struct exchange *x, const struct exchange_shares *shares)
+{
+    struct wire_out out;
+    wire_out_fixed(&out, x->record, record_bytes(x->plan, x->slot));
+    out.bytes = x->record_bytes;
+    write_sum(&out, shares->change);
+    write_sum(&out, shares->dangling);
+    MUST(!out.failed);
+    ring_stage(&x->out, out.bytes);
+    ring_publish(&x->out);
+    /* Only now: a successor learns the round to go on with from what is unreleased here. */
+    for (unsigned w = 0; w < x->plan->workers; w++)
+        ring_release(&x->in[w]);
+    x->bytes_sent += out.bytes;
+}
+
+/* --- Shared ---------------------------------------------------------------------------------- */
+
+static void shared_attach(struct exchange *x)
+{
+    /* Own word: written by a predecessor that is dead, so nothing to order. */
+    x->round =
+        atomic_load_explicit(&progress_of(x->memory, x->slot)->round, memory_order_relaxed);
+}
+
+static int shared_collect(struct exchange *x, unsigned worker)
+{
+    struct progress *progress = progress_of(x->memory, worker);
+    /* Pairs with the store in shared_send(): whoever sees the round sees slice and shares. */
+    if (atomic_load_explicit(&progress->round, memory_order_seq_cst) < x->round)
+        return 0;
+    x->shares[worker] = progress->shares[x->round & 1];
+    x->slices[worker] =
+        vector_of(x->memory, x->plan, x->round) + slice_offset(x->plan, worker);
+    return 1;
+}
+
+static void shared_send(struct exchange *x, const struct exchange_shares *shares)
+{
+    struct progress *progress = progress_of(x->memory, x->slot);
+    int64_t round = x->round + 1;
+    progress->shares[round & 1] = *shares;
+    /* Publishes slice and shares; pairs with the load in shared_collect(). Sequentially
+     * consistent because bell_ring() follows: see bell.h. */
+    atomic_store_explicit(&progress->round, round, memory_order_seq_cst);
+    x->bytes_sent += (uint64_t)slice_count(x->plan, x->slot) * x->plan->element_bytes;
+}
+
+/* --- Both ------------------------------------------------------------------------------------ */
+
+int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan *plan,
+                    unsigned slot, const struct bell *bells, struct fault *why)
+{
+    memset(x, 0, sizeof *x);
+    x->plan = plan;
+    x->slot = slot;
+    x->round = -1;
+    x->bells = bells;
+    x->memory = memory;
+    int err = 0;
+    if (plan->mode == EXCHANGE_SHARED)
+        shared_attach(x);
+    else
+        err = ring_attach(x);
+    if (err)
+        return fault_set(why, -err, "worker %u: the exchange's shared state is broken", slot);
+    return 0;
+}
+
+void *exchange_open(struct exchange *x)
+{
+    if (x->plan->mode == EXCHANGE_SHARED)
+        x->slice = vector_of(x->memory, x->plan, x->round + 1) + slice_offset(x->plan, x->slot);
+    else
+        x->slice = ring_open(x);
+    return x->slice;
+}
+
+void exchange_publish(struct exchange *x, struct exchange_shares shares)
+{
+    MUST(x->slice);
+    if (x->plan->mode == EXCHANGE_SHARED)
+        shared_send(x, &shares);
+    else
+        ring_send(x, &shares);
+    x->slice = NULL;
+    x->round++;
+    x->collected = 0;
+    x->messages_sent++;
+    for (unsigned w = 0; w < x->plan->workers; w++) {
+        if (w != x->slot && bell_ring(&x->bells[w]))
+            x->wakeups++;
+    }
+}
+
+int exchange_ready(struct exchange *x)
+{
+    int all = 1;
+    for (unsigned w = 0; w < x->plan->workers; w++) {
+        if (x->collected >> w & 1)
+            continue;
+        /* ring_pending() is the sequentially consistent look; ring_read() may use a cached tail. */
+        if (x->plan->mode == EXCHANGE_RING && !ring_pending(&x->in[w])) {
+            all = 0;
+            continue;
+        }
+        int found = x->plan->mode == EXCHANGE_SHARED ? shared_collect(x, w) : ring_collect(x, w);
+        if (found < 0)
+            return found;
+        if (found)
+            x->collected |= UINT64_C(1) << w;
+        else
+            all = 0;
+    }
+    return all;
+}
+
+const void *exchange_slice(const struct exchange *x, unsigned worker)
+{
+    return x->slices[worker];
+}
+
+struct exchange_shares exchange_total(const struct exchange *x)
+{
+    struct exchange_shares total = {0, 0};
+    for (unsigned w = 0; w < x->plan->workers; w++) {
+        total.change += x->shares[w].change;
+        total.dangling += x->shares[w].dangling;
+    }
+    return total;
+}

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How the workers of a job hand each other a vector, round after round: each owns a contiguous
+ * slice, produces it in place, and reads everybody's in place. Two carriers behind one interface:
+ *
+ *   ring    one multi-reader ring per worker; a slice is the aligned `bin` of one MessagePack
+ *           message [MSG_PARTIAL, round, first, count, filler, bin, change, dangling]
+ *   shared  two vectors in turn, and a round counter per worker
+ *
+ * With a slice travel two sums (here: L1 change and dangling mass) in fixed point, so that adding
+ * the workers' shares gives the same bits whatever their number. All state is in shared memory: a
+ * worker that dies is replaced by one that attaches to the same slot and goes on with the round
+ * after the last one published there.
+ *
+ * Rounds: publish r, collect r (wait until exchange_ready), compute r+1 from it into
+ * exchange_open(), publish r+1, which also gives r back.
+ */
+#ifndef FORKLORE_IPC_EXCHANGE_H
+#define FORKLORE_IPC_EXCHANGE_H
+
+#include "ipc/bell.h"
+#include "ipc/ring.h"
+#include "shm/fault.h"
+
+#define EXCHANGE_WORKERS_MAX 64
+
+enum exchange_mode { EXCHANGE_RING, EXCHANGE_SHARED };
+
+/* A sum in units of 2^-100: exact, so associative. Good for values in [-2^26, 2^26]. */
+__extension__ typedef __int128 fixed_sum;
+fixed_sum fixed_from_double(double value);
+double fixed_to_double(fixed_sum sum);
+
+struct exchange_shares {
+    fixed_sum change, dangling;
+};
+
+struct exchange_plan {
+    enum exchange_mode mode;
+    unsigned workers;
+    uint32_t element_bytes; /* 4 or 8 */
+    uint32_t bounds[EXCHANGE_WORKERS_MAX + 1]; /* slice w is [bounds[w], bounds[w+1]) */
+};
+
+/* Shared memory needed; formatting it (zeroed, cache-line aligned). */
+size_t exchange_bytes(const struct exchange_plan *plan);
+void exchange_format(void *memory, const struct exchange_plan *plan);
+
+/* One worker's private handle. */
+struct exchange {
+    const struct exchange_plan *plan;
+    unsigned slot;
+    int64_t round;  /* the last one published by this slot, -1: none yet */
+    const struct bell *bells; /* [workers] */
+    uint64_t bytes_sent, messages_sent, wakeups;
+    /* exchange.c's: */
+    unsigned char *memory;
+    struct ring_writer out;
+    struct ring_reader in[EXCHANGE_WORKERS_MAX];
+    const void *slices[EXCHANGE_WORKERS_MAX]; /* collected ones of `round` */
+    struct exchange_shares shares[EXCHANGE_WORKERS_MAX];
+    uint64_t collected; /* bit per worker */
+    void *record;
+    size_t record_bytes;
+    void *slice;
+};
+
+/* Joins as `slot`; after a predecessor's death it takes over where that one published.
+ * -EBADMSG if the shared state is broken. */
+int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan *plan,
+                    unsigned slot, const struct bell *bells, struct fault *why);
+
+/* Where to write this slot's slice of round x->round + 1. */
+void *exchange_open(struct exchange *x);
+/* Publishes it and wakes peers that sleep. */
+void exchange_publish(struct exchange *x, struct exchange_shares shares);
+
+/* 1: every slice of round x->round is there; 0: not yet; -EBADMSG. Sequentially consistent, so
+ * it serves as the re-check after bell_sleep(). */
+int exchange_ready(struct exchange *x);
+
+/* After exchange_ready() said 1: slice of worker w, and the sums over all workers. Valid until the
+ * next publish. */
+const void *exchange_slice(const struct exchange *x, unsigned worker);
+struct exchange_shares exchange_total(const struct exchange *x);
+
+#endif
