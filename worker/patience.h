@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Deadlines inside long loops: the clock is looked at once per so much work, not per step.
+ */
+#ifndef FORKLORE_WORKER_PATIENCE_H
+#define FORKLORE_WORKER_PATIENCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#define PATIENCE_WORK 8192 /* memory accesses at random between two looks: below a millisecond */
+
+struct patience {
+    uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
+    uint64_t work;
+};
+
+static inline bool patience_expired(const struct patience *patience)
+{
+    struct timespec now;
+
+    if (patience->deadline_ns == 0)
+        return false;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec >=
+           patience->deadline_ns;
+}
+
+/* Accounts for `work` more; true once the deadline is found to have passed. */
+static inline bool patience_over(struct patience *patience, uint64_t work)
+{
+    patience->work += work;
+    if (patience->work < PATIENCE_WORK)
+        return false;
+    patience->work = 0;
+    return patience_expired(patience);
+}
+
+#endif

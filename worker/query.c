@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From a request to its method, and from a method to a response or an error.
+ */
+#include "worker/query_int.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+static const struct query_method METHODS[] = {
+    {"lookup", query_lookup, {"title"}},
+    {"prefix", query_prefix, {"prefix", "limit"}},
+    {"page", query_page, {"title", "format"}},
+    {"links", query_links, {"title", "limit", "offset"}},
+    {"backlinks", query_backlinks, {"title", "limit", "offset"}},
+    {"rank", query_rank, {"title"}},
+    {"top", query_top, {"limit", "offset"}},
+    {"random", query_random, {"seed"}},
+    {"related", query_related, {"titles", "limit", "damping", "epsilon"}},
+    {"path", query_path, {"from", "to", "max_length"}},
+    {"export", query_export, {"what", "cursor", "limit"}},
+};
+
+static const struct query_method *find_method(const char *name, size_t length)
+{
+    for (size_t i = 0; i < sizeof METHODS / sizeof METHODS[0]; i++) {
+        if (strlen(METHODS[i].name) == length && memcmp(METHODS[i].name, name, length) == 0)
+            return &METHODS[i];
+    }
+    return NULL;
+}
+
+bool query_is_method(const char *method, size_t length)
+{
+    return find_method(method, length) != NULL;
+}
+
+int query_engine_create(struct query_engine **engine, const struct index_view *index,
+                        uint64_t generation, int index_fd, struct fault *why)
+{
+    struct timespec now;
+
+    *engine = calloc(1, sizeof **engine);
+    if (!*engine)
+        return fault_set(why, ENOMEM, "no memory for answering queries");
+    (*engine)->index = index;
+    (*engine)->generation = generation;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    (*engine)->random_state = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+
+    int result = article_store_create(&(*engine)->articles, index, index_fd, why);
+    if (result < 0)
+        query_engine_destroy(engine);
+    return result;
+}
+
+void query_engine_destroy(struct query_engine **engine)
+{
+    if (!*engine)
+        return;
+    article_store_destroy(&(*engine)->articles);
+    title_order_destroy(&(*engine)->order);
+    free(*engine);
+    *engine = NULL;
+}
+
+struct wire_out *query_answer(struct query *query)
+{
+    rpc_result(query->out, query->request->msgid);
+    return query->out;
+}
+
+void query_text(struct wire_out *out, struct text_ref text)
+{
+    wire_str(out, text.bytes, text.length);
+}
+
+struct text_ref query_clip(struct text_ref text, uint32_t bytes)
+{
+    if (text.length > bytes) {
+        text.length = bytes;
+        while (text.length > 0 && ((unsigned char)text.bytes[text.length] & 0xc0) == 0x80)
+            text.length--;
+    }
+    return text;
+}
+
+bool query_fail(struct query *query, enum rpc_error error, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    query->out->bytes = query->out_start;
+    rpc_error(query->out, query->request->msgid, error, message);
+    return false;
+}
+
+bool query_fail_errno(struct query *query, int result)
+{
+    if (result == -ETIME)
+        return query_fail(query, RPC_DEADLINE, "%s: not done within the time allowed",
+                          query->method->name);
+    return query_fail(query, RPC_INTERNAL, "%s: out of memory", query->method->name);
+}
+
+bool query_late(struct query *query, uint64_t work)
+{
+    if (!patience_over(&query->patience, work))
+        return false;
+    query_fail_errno(query, -ETIME);
+    return true;
+}
+
+void query_run(struct query_engine *engine, const struct rpc_request *request, uint64_t deadline_ns,
+               struct wire_out *out)
+{
+    struct query query = {
+        .engine = engine,
+        .index = engine->index,
+        .method = find_method(request->method, request->method_length),
+        .request = request,
+        .patience = {.deadline_ns = deadline_ns},
+        .out = out,
+        .out_start = out->bytes,
+    };
+    char name[64];
+    const char *unknown;
+
+    if (!query.method)
+        query_fail(&query, RPC_UNKNOWN_METHOD, "no such query");
+    else if (!rpc_params_begin(&query.params, request->params))
+        query_fail(&query, RPC_BAD_PARAMS, "%s: params have to be an array or a map",
+                   query.method->name);
+    else if ((unknown = rpc_params_unknown(&query.params, query.method->params, name)))
+        query_fail(&query, RPC_BAD_PARAMS, "%s has no parameter %s", query.method->name, unknown);
+    else if (patience_expired(&query.patience))
+        query_fail_errno(&query, -ETIME);
+    else
+        query.method->run(&query);
+}

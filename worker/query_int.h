@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the query_*.c files share: a running request, its parameters, its answer.
+ *
+ * A method reads its parameters, computes, then calls query_answer() and appends one result value.
+ * Whatever fails, early or in the middle of the result, goes through query_fail(), which takes
+ * back what was written; helpers that return bool have done so when they return false.
+ */
+#ifndef FORKLORE_WORKER_QUERY_INT_H
+#define FORKLORE_WORKER_QUERY_INT_H
+
+#include "worker/article.h"
+#include "worker/patience.h"
+#include "worker/query.h"
+#include "worker/title_order.h"
+
+#define QUERY_PARAMS_MAX 5
+
+struct query_engine {
+    const struct index_view *index;
+    uint64_t generation;
+    uint64_t random_state;
+    struct article_store *articles;
+    struct title_order *order; /* NULL until the first export */
+};
+
+struct query;
+
+struct query_method {
+    const char *name;
+    void (*run)(struct query *query);
+    const char *params[QUERY_PARAMS_MAX + 1]; /* by position; NULL-terminated */
+};
+
+struct query {
+    struct query_engine *engine;
+    const struct index_view *index;
+    const struct query_method *method;
+    const struct rpc_request *request;
+    struct rpc_params params;
+    struct patience patience;
+    struct wire_out *out;
+    size_t out_start;
+};
+
+/* --- Answering (query.c) --------------------------------------------------------------------- */
+
+/* Begins the response; one value has to follow. */
+struct wire_out *query_answer(struct query *query);
+
+/* Replaces whatever was written by an error. Always false. */
+bool query_fail(struct query *query, enum rpc_error error, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* For results of path_find() and the like: -ETIME and -ENOMEM. */
+bool query_fail_errno(struct query *query, int result);
+
+/* True, after query_fail(), if the deadline has passed. */
+bool query_late(struct query *query, uint64_t work);
+
+void query_text(struct wire_out *out, struct text_ref text);
+
+/* At most so many bytes of valid UTF-8, cut before a character, for messages. */
+struct text_ref query_clip(struct text_ref text, uint32_t bytes);
+#define CLIP(text)        query_clip(text, 100)
+#define TEXT_FORMAT(text) (int)(text).length, (text).bytes
+
+/* --- Parameters (query_params.c): by position in query->method->params ---------------------- */
+
+bool query_param_text(struct query *query, unsigned position, struct text_ref *text);
+bool query_param_uint(struct query *query, unsigned position, uint64_t least, uint64_t most,
+                      uint64_t *value); /* left alone if absent */
+bool query_param_double(struct query *query, unsigned position, double least, double most,
+                        double *value);
+/* One of `choices` (NULL-terminated); the first one if absent. */
+bool query_param_choice(struct query *query, unsigned position, const char *const *choices,
+                        unsigned *choice);
+/* A str, or a bin with the same bytes; false without query_fail(). */
+bool query_get_text(struct wire_in *in, struct text_ref *text);
+
+/* --- Titles (query_title.c) ------------------------------------------------------------------- */
+
+struct found_title {
+    uint32_t entry;
+    uint32_t vertex;
+    bool exact;
+};
+
+/* The page that a title leads to, as docs/protocol.md says under `lookup`. */
+bool query_find_title(struct query *query, struct text_ref title, struct found_title *found);
+bool query_param_title(struct query *query, unsigned position, struct found_title *found);
+
+struct text_ref query_page_title(const struct query *query, uint32_t vertex);
+/* The redirect's title, or nil. */
+void query_redirect(const struct query *query, const struct found_title *found);
+
+void query_lookup(struct query *query);
+void query_prefix(struct query *query);
+void query_random(struct query *query);
+
+/* --- The other methods ------------------------------------------------------------------------ */
+
+void query_page(struct query *query);  /* query_page.c */
+void query_links(struct query *query); /* query_graph.c */
+void query_backlinks(struct query *query);
+void query_path(struct query *query);
+void query_rank(struct query *query); /* query_rank.c */
+void query_top(struct query *query);
+void query_related(struct query *query); /* query_related.c */
+void query_export(struct query *query);  /* query_export.c */
+
+#endif

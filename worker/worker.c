@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The worker loop: messages in, answers out, asleep in between. The same code as a process and as
+ * a thread; nothing here is shared with other workers but the rings.
+ */
+#include "worker/worker.h"
+
+#include "ipc/loop.h"
+#include "ipc/msg.h"
+#include "worker/pagerank.h"
+#include "worker/query.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* Progress messages at most this often: people and pipes read them. */
+#define PROGRESS_PERIOD_NS UINT64_C(50000000)
+
+struct worker {
+    const struct inherit *inherit;
+    struct loop *loop;
+    struct loop_op bell_op;
+    struct ring_reader requests;
+    struct ring_writer replies;
+    struct spinner spinner;
+    struct query_engine *queries;
+    struct wire_out response; /* reused */
+    uint64_t progress_ns;     /* of the last PROGRESS message */
+    bool leaving, cancelled;
+};
+
+static void on_bell(struct loop_op *op, int result)
+{
+    (void)op;
+    (void)result; /* the rings say what there is to do */
+}
+
+/* One look without result: spin a little, then sleep until the bell rings. The re-check between
+ * announcing sleep and sleeping is what makes a lost wake-up impossible (bell.h). */
+static int idle(struct worker *worker, int (*recheck)(void *owner), void *owner)
+{
+    if (spinner_again(&worker->spinner))
+        return 0;
+    const struct bell *bell = &worker->inherit->bell;
+    bell_sleep(bell);
+    int err = 0;
+    if (!ring_pending(&worker->requests) && !(recheck && recheck(owner)))
+        err = loop_run(worker->loop, true);
+    bell_awake(bell);
+    spinner_reset(&worker->spinner);
+    return err < 0 && err != -EINTR ? err : 0;
+}
+
+/* Room in the reply ring; waits for the coordinator to take replies out. The coordinator never
+ * waits for a worker, so this ends; it rings the bell after making room. */
+static void *reserve_reply(struct worker *worker, size_t bytes)
+{
+    void *record;
+    enum ring_status status;
+    while ((status = ring_reserve(&worker->replies, bytes, &record)) == RING_FULL)
+        usleep(100);
+    MUST(status == RING_OK);
+    return record;
+}
+
+static void reply(struct worker *worker, const struct msg *msg)
+{
+    size_t bytes = MSG_OVERHEAD + msg->frame_bytes + msg->text_length;
+    struct wire_out out;
+    wire_out_fixed(&out, reserve_reply(worker, bytes), bytes);
+    msg_write(&out, msg);
+    MUST(!out.failed);
+    ring_stage(&worker->replies, out.bytes);
+    ring_publish(&worker->replies);
+    bell_ring(&worker->inherit->coordinator);
+}
+
+/* Sends a response in pieces that fit the ring several times over. */
+static void answer(struct worker *worker, uint64_t ticket, const struct wire_out *response)
+{
+    size_t piece_bytes = ring_max_payload(worker->replies.ring) / 4 - MSG_OVERHEAD;
+    size_t sent = 0;
+    do {
+        size_t bytes = response->bytes - sent < piece_bytes ? response->bytes - sent : piece_bytes;
+        reply(worker, &(struct msg){.kind = MSG_ANSWER,
+                                    .ticket = ticket,
+                                    .more = sent + bytes < response->bytes,
+                                    .frame = response->data + sent,
+                                    .frame_bytes = bytes});
+        sent += bytes;
+    } while (sent < response->bytes);
+}
+
+static void run_request(struct worker *worker, const struct msg *msg)
+{
+    struct rpc_request request;
+    wire_out_clear(&worker->response);
+    enum rpc_error error = rpc_parse_request(msg->frame, msg->frame_bytes, &request);
+    if (error)
+        rpc_error(&worker->response, request.msgid, error, "not a MessagePack-RPC request");
+    else
+        query_run(worker->queries, &request, msg->deadline_ns, &worker->response);
+    if (worker->response.failed) {
+        wire_out_fini(&worker->response);
+        wire_out_init(&worker->response);
+        rpc_error(&worker->response, request.msgid, RPC_INTERNAL, "no memory for the answer");
+    }
+    answer(worker, msg->ticket, &worker->response);
+}
+
+static void take_message(struct worker *worker, const void *data, size_t bytes)
+{
+    struct msg msg;
+    MUST(msg_read(data, bytes, &msg)); /* written by the coordinator, not by clients */
+    if (msg.kind == MSG_REQUEST)
+        run_request(worker, &msg);
+    else if (msg.kind == MSG_RETIRE)
+        worker->leaving = true;
+    else if (msg.kind == MSG_CANCEL)
+        worker->leaving = worker->cancelled = true;
+}
+
+/* Everything in the request ring; true if there was something. A request is given back only after
+ * its answer is published, so that the ring holds what a crash leaves undone. */
+static bool take_messages(struct worker *worker)
+{
+    bool any = false;
+    const void *data;
+    size_t bytes;
+    while (!worker->leaving && ring_read(&worker->requests, &data, &bytes) == RING_OK) {
+        take_message(worker, data, bytes);
+        ring_release(&worker->requests);
+        any = true;
+    }
+    return any;
+}
+
+static int serve_queries(struct worker *worker, struct fault *why)
+{
+    const struct inherit *in = worker->inherit;
+    int err = query_engine_create(&worker->queries, in->index, in->generation, in->index_fd, why);
+    if (err)
+        return err;
+    reply(worker, &(struct msg){.kind = MSG_READY, .pid = (uint64_t)getpid()});
+    while (!worker->leaving && !err) {
+        if (take_messages(worker))
+            spinner_reset(&worker->spinner);
+        else
+            err = idle(worker, NULL, NULL);
+    }
+    query_engine_destroy(&worker->queries);
+    return err ? fault_errno(why, -err, "worker %u: io_uring", in->slot) : 0;
+}
+
+static int recheck_exchange(void *exchange)
+{
+    return exchange_ready(exchange) != 0;
+}
+
+static int wait_for_slices(void *owner, struct exchange *exchange)
+{
+    struct worker *worker = owner;
+    for (;;) {
+        take_messages(worker);
+        if (worker->leaving)
+            return -ECANCELED;
+        int ready = exchange_ready(exchange);
+        if (ready) {
+            spinner_reset(&worker->spinner);
+            return ready;
+        }
+        int err = idle(worker, recheck_exchange, exchange);
+        if (err)
+            return err;
+    }
+}
+
+static void report_progress(void *owner, uint32_t iteration, double change)
+{
+    struct worker *worker = owner;
+    uint64_t now_ns = loop_now_ns();
+    if (now_ns - worker->progress_ns < PROGRESS_PERIOD_NS)
+        return;
+    worker->progress_ns = now_ns;
+    reply(worker, &(struct msg){.kind = MSG_PROGRESS, .iteration = iteration, .change = change});
+}
+
+static int serve_job(struct worker *worker, struct fault *why)
+{
+    const struct inherit *in = worker->inherit;
+    struct pagerank_host host = {worker, wait_for_slices, report_progress};
+    struct pagerank_result result;
+    reply(worker, &(struct msg){.kind = MSG_READY, .pid = (uint64_t)getpid()});
+    int err = pagerank_run(in->index, in->job, in->slot, &host, &result, why);
+    if (err == -ECANCELED && worker->cancelled)
+        return 0;
+    if (!err)
+        reply(worker, &(struct msg){.kind = MSG_DONE,
+                                    .iteration = result.iterations,
+                                    .change = result.change,
+                                    .converged = result.converged,
+                                    .wait_ns = result.wait_ns,
+                                    .exchanged_bytes = result.exchanged_bytes,
+                                    .wakeups = result.wakeups});
+    return err;
+}
+
+int worker_main(const struct inherit *inherit)
+{
+    struct worker worker = {.inherit = inherit, .bell_op = {.fn = on_bell}};
+    struct fault why = {""};
+    ring_reader_attach(&worker.requests, inherit->requests, 0);
+    ring_writer_attach(&worker.replies, inherit->replies);
+    wire_out_init(&worker.response);
+    int err = loop_create(&worker.loop, 8, 0, 0, &why);
+    if (!err) {
+        loop_eventfd(worker.loop, &worker.bell_op, inherit->bell.eventfd);
+        err = inherit->job ? serve_job(&worker, &why) : serve_queries(&worker, &why);
+    }
+    if (err)
+        reply(&worker,
+              &(struct msg){.kind = MSG_FAILED, .text = why.text, .text_length = strlen(why.text)});
+    wire_out_fini(&worker.response);
+    loop_destroy(&worker.loop);
+    return err ? 1 : 0;
+}

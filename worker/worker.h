@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A worker: one entry function, run by a forked process or by a thread, and the one struct that
+ * says what crosses over to it. A worker maps the index read-only, reads its request ring, writes
+ * its reply ring, and knows nothing of sockets, clients or other jobs.
+ */
+#ifndef FORKLORE_WORKER_WORKER_H
+#define FORKLORE_WORKER_WORKER_H
+
+#include "ipc/bell.h"
+#include "ipc/exchange.h"
+#include "ipc/ring.h"
+#include "shm/index.h"
+
+struct job_seed {
+    uint32_t vertex;
+    double weight; /* of all seeds: sum 1 */
+};
+
+/* A PageRank computation, for all workers of its crew. */
+struct job_order {
+    double damping, tolerance;
+    uint32_t iterations;       /* at most; exactly if tolerance is 0 */
+    const struct job_seed *seeds; /* ascending vertices; NULL: uniform teleport */
+    uint32_t seed_count;
+    struct exchange_plan plan; /* element_bytes is the precision */
+    void *exchange;            /* memory formatted for the plan */
+    const struct bell *bells;  /* [plan.workers] the crew's */
+    struct rank_arrays ranks;  /* writable; worker 0 leaves the result there */
+};
+
+struct inherit {
+    unsigned slot;
+    uint64_t generation;
+    const struct index_view *index;
+    int index_fd; /* of the index file, for the text; -1 without */
+    struct ring *requests; /* reader 0 */
+    struct ring *replies;
+    struct bell bell;        /* this worker's */
+    struct bell coordinator;
+    const struct job_order *job; /* NULL: answers queries */
+};
+
+/* Serves until retired or cancelled, or the job is done. Returns an exit status: 0, or 1 after
+ * an error that was reported as FAILED or on stderr. */
+int worker_main(const struct inherit *inherit);
+
+#endif
