@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The daemon: everything with one owner, and the event loop that drives it.
+ */
+#ifndef FORKLORE_COORDINATOR_DAEMON_H
+#define FORKLORE_COORDINATOR_DAEMON_H
+
+#include "coordinator/dispatch.h"
+#include "coordinator/jobs.h"
+#include "coordinator/options.h"
+
+/* A generation and the crew that answers from it. */
+struct service {
+    struct daemon *daemon;
+    struct generation *generation; /* held */
+    struct crew *crew;
+    struct service *next;
+};
+
+struct daemon {
+    const struct serve_options *options;
+    struct loop *loop;
+    struct seg_owner owner;
+    struct crew_host crew_host;
+    struct session_host sessions;
+    struct dispatch dispatch;
+    struct jobs jobs;
+    struct spinner spinner;
+
+    struct service *now;     /* answers queries */
+    struct service *coming;  /* its workers are starting; then it takes over */
+    struct service *leaving; /* list: their workers finish what they have */
+    uint64_t last_generation;
+
+    struct loader *loader;      /* a load under way */
+    char *load_path;
+    uint64_t load_session, load_msgid; /* who asked for it, if load_asked */
+    bool load_asked;
+    bool load_failed;           /* at the start: nothing to serve */
+
+    struct loop_op signal_op, drain_op;
+    int signal_fd;
+    uint64_t started_ns;
+    bool draining;  /* no new requests; leave once all are answered */
+    bool drained_late; /* ... or now */
+};
+
+/* Serves until told to stop. Returns an exit status. `remove_index`: the index file was made for
+ * this daemon alone and its name goes once it is open. */
+int daemon_serve(const struct serve_options *options, const char *index_path, bool remove_index);
+
+/* Begins to load `path` as the next generation. */
+int daemon_load(struct daemon *daemon, const char *path, struct fault *why);
+
+/* Begins to shut down. */
+void daemon_drain(struct daemon *daemon);
+
+/* The newest generation: what a job starts from. */
+struct generation *daemon_newest(struct daemon *daemon);
+
+/* control.c: a request of a session; queries go to dispatch.c. */
+void control_request(void *daemon, struct session *session, const struct rpc_request *request,
+                     const void *frame, size_t bytes);
+
+/* status.c: appends the status map. */
+void status_write(struct daemon *daemon, struct wire_out *out);
+
+#endif

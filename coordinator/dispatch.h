@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests on their way to workers and back: a ticket each, kept until the answer is there, so that
+ * a worker's death costs nothing but time.
+ */
+#ifndef FORKLORE_COORDINATOR_DISPATCH_H
+#define FORKLORE_COORDINATOR_DISPATCH_H
+
+#include "coordinator/crew.h"
+#include "coordinator/session.h"
+
+struct ticket;
+
+struct ticket_queue {
+    struct ticket *first, *last;
+};
+
+struct dispatch {
+    struct session_host *sessions;
+    struct loop *loop;
+    struct crew *crew;   /* that new requests go to; NULL: they wait */
+    uint64_t timeout_ns; /* per request */
+    unsigned queue_max;  /* tickets in all; beyond: overloaded */
+
+    struct ticket_queue waiting; /* for a worker, first come first served */
+    struct ticket_queue all;     /* by age, hence by deadline */
+    struct ticket **table;       /* ticket id % table_size */
+    unsigned table_size;         /* a power of two */
+    uint64_t next_id, next_sent;
+    struct loop_op timer_op;
+    unsigned waiting_count, in_flight;
+    uint64_t answered, failed;
+};
+
+int dispatch_init(struct dispatch *dispatch, struct loop *loop, struct session_host *sessions,
+                  uint64_t timeout_ns, unsigned queue_max, struct fault *why);
+void dispatch_fini(struct dispatch *dispatch);
+
+/* A request of a session, to be answered by a worker. */
+void dispatch_request(struct dispatch *dispatch, struct session *session,
+                      const struct rpc_request *request, const void *frame, size_t bytes);
+
+/* Crew events. */
+void dispatch_answer(struct dispatch *dispatch, struct crew_worker *worker, const struct msg *msg);
+void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker);
+
+/* Hands waiting requests to workers that can take them. */
+void dispatch_pump(struct dispatch *dispatch);
+
+/* True while somebody waits for an answer. */
+bool dispatch_busy(const struct dispatch *dispatch);
+
+#endif
