@@ -1,0 +1,728 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ring under load: threads (for ThreadSanitizer) and forked processes that map it elsewhere,
+ * small rings near full and near empty, ping-pong where both sides always sleep, and producers
+ * killed at random moments. Whoever waits too long fails the test: a lost wake-up does not hang.
+ */
+#include "ipc/bell.h"
+#include "ipc/ring.h"
+#include "shm/fault.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#if defined(__SANITIZE_THREAD__)
+#define SLOW 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SLOW 1
+#endif
+#endif
+#ifndef SLOW
+#define SLOW 0
+#endif
+
+#define RECORDS    (SLOW ? 100000u : 1000000u)
+#define ROUNDS     (SLOW ? 3000u : 20000u)
+#define KILLS      (SLOW ? 20u : 60u)
+#define WATCHDOG_S 20
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Length and bytes of record number `sequence` follow from the number, so a torn, lost, doubled
+ * or stale record shows. */
+static size_t length_of(uint64_t sequence, size_t largest)
+{
+    uint64_t mixed = sequence * UINT64_C(0x9e3779b97f4a7c15);
+    return 8 + (mixed >> 40) % (largest - 7);
+}
+
+static void fill(unsigned char *payload, size_t length, uint64_t sequence)
+{
+    memset(payload, (int)(sequence * 7 & 0xff), length);
+    memcpy(payload, &sequence, sizeof sequence);
+}
+
+static bool is_intact(const unsigned char *payload, size_t length, uint64_t sequence,
+                      size_t largest)
+{
+    uint64_t stamped;
+    if (length != length_of(sequence, largest))
+        return false;
+    memcpy(&stamped, payload, sizeof stamped);
+    unsigned char expected = (unsigned char)(sequence * 7);
+    for (size_t i = sizeof stamped; i < length; i++)
+        if (payload[i] != expected)
+            return false;
+    return stamped == sequence;
+}
+
+/* Waits a little on a peer; false when it took too long. */
+static bool patience(double *since)
+{
+    double now = now_s();
+    if (*since == 0)
+        *since = now;
+    sched_yield();
+    return now - *since < WATCHDOG_S;
+}
+
+/* --- Many small records ---------------------------------------------------------------------- */
+
+struct run {
+    struct ring *ring;
+    unsigned index; /* of a reader */
+    unsigned records;
+    unsigned batch; /* records that a reader holds before it releases, or a producer stages */
+    size_t largest;
+    const char *failure;
+};
+
+static void *produce(void *arg)
+{
+    struct run *run = arg;
+    struct ring_writer writer;
+    ring_writer_attach(&writer, run->ring);
+    unsigned staged = 0;
+    for (uint64_t sequence = 0; sequence < run->records;) {
+        size_t length = length_of(sequence, run->largest);
+        void *payload;
+        enum ring_status status = ring_reserve(&writer, length, &payload);
+        double since = 0;
+        while (status == RING_FULL) {
+            ring_publish(&writer);
+            staged = 0;
+            if (!patience(&since)) {
+                run->failure = "no reader makes room";
+                return run;
+            }
+            status = ring_reserve(&writer, length, &payload);
+        }
+        if (status != RING_OK) {
+            run->failure = "the producer saw a corrupt ring";
+            return run;
+        }
+        fill(payload, length, sequence++);
+        ring_stage(&writer, length);
+        if (++staged >= run->batch) {
+            ring_publish(&writer);
+            staged = 0;
+        }
+    }
+    ring_publish(&writer);
+    return NULL;
+}
+
+static void *consume(void *arg)
+{
+    struct run *run = arg;
+    struct ring_reader reader;
+    ring_reader_attach(&reader, run->ring, run->index);
+    unsigned held = 0;
+    double since = 0;
+    for (uint64_t sequence = 0; sequence < run->records;) {
+        const void *payload;
+        size_t length;
+        enum ring_status status = ring_read(&reader, &payload, &length);
+        if (status == RING_EMPTY) {
+            ring_release(&reader);
+            held = 0;
+            if (!patience(&since)) {
+                run->failure = "nothing arrives";
+                return run;
+            }
+            continue;
+        }
+        since = 0;
+        if (status != RING_OK || !is_intact(payload, length, sequence, run->largest)) {
+            run->failure = status == RING_OK ? "a record is not the one expected" : "corrupt";
+            return run;
+        }
+        sequence++;
+        if (++held >= run->batch) {
+            ring_release(&reader);
+            held = 0;
+        }
+    }
+    ring_release(&reader);
+    return NULL;
+}
+
+static void stress_threads(size_t capacity, unsigned readers, unsigned writer_batch,
+                           unsigned reader_batch, size_t largest)
+{
+    struct ring *ring = ring_format(aligned_alloc(64, ring_bytes(capacity, readers)), capacity,
+                                    readers, (uint64_t)0 - 64 * 1000); /* the counters wrap soon */
+    struct run producer = {
+        .ring = ring, .records = RECORDS / readers, .batch = writer_batch, .largest = largest};
+    struct run consumers[3];
+    pthread_t threads[4];
+    assert_int_equal(pthread_create(&threads[3], NULL, produce, &producer), 0);
+    for (unsigned i = 0; i < readers; i++) {
+        consumers[i] = producer;
+        consumers[i].index = i;
+        consumers[i].batch = reader_batch + i;
+        assert_int_equal(pthread_create(&threads[i], NULL, consume, &consumers[i]), 0);
+    }
+    for (unsigned i = 0; i < readers; i++)
+        pthread_join(threads[i], NULL);
+    pthread_join(threads[3], NULL);
+    for (unsigned i = 0; i < readers; i++)
+        if (consumers[i].failure)
+            fail_msg("reader %u: %s", i, consumers[i].failure);
+    if (producer.failure)
+        fail_msg("producer: %s", producer.failure);
+    assert_null(ring_broken_invariant(ring));
+    free(ring);
+}
+
+static void test_ring_stress_threads_one_reader(void **unused)
+{
+    (void)unused;
+    stress_threads(1024, 1, 1, 1, 200);
+    stress_threads(4096, 1, 1, 1, 64); /* near empty: each record published alone */
+}
+
+static void test_ring_stress_threads_near_full(void **unused)
+{
+    (void)unused;
+    stress_threads(1024, 1, 1000, 3, 448); /* publishes only when full; largest records */
+    stress_threads(2048, 3, 7, 2, 300);
+}
+
+static void test_ring_stress_threads_three_readers(void **unused)
+{
+    (void)unused;
+    stress_threads(1024, 3, 1, 1, 200);
+    stress_threads(4096, 3, 3, 5, 120);
+}
+
+/* --- Processes, each with a mapping of its own ----------------------------------------------- */
+
+/* What the processes share, in a memory file that each maps for itself. */
+struct shared {
+    struct bell_word words[2];
+    _Alignas(64) unsigned char rings[2][8192];
+};
+
+static struct shared *map_shared(int fd)
+{
+    void *memory = mmap(NULL, sizeof(struct shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    MUST(memory != MAP_FAILED);
+    return memory;
+}
+
+static int make_shared(void)
+{
+    int fd = memfd_create("ring_stress", MFD_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, sizeof(struct shared)), 0);
+    return fd;
+}
+
+/* 0, or the child's failure. A child that hangs is killed by its alarm. */
+static int wait_child(pid_t pid)
+{
+    int status;
+    while (waitpid(pid, &status, 0) < 0)
+        MUST(errno == EINTR);
+    return status;
+}
+
+static void stress_processes(unsigned readers)
+{
+    int fd = make_shared();
+    struct shared *ours = map_shared(fd);
+    ring_format(ours->rings[0], 2048, readers, (uint64_t)0 - 64 * 1000);
+    pid_t children[3];
+    for (unsigned i = 0; i < readers; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            alarm(WATCHDOG_S);
+            struct shared *theirs = map_shared(fd); /* beside the inherited one: elsewhere */
+            struct run run = {.ring = (struct ring *)theirs->rings[0],
+                              .index = i,
+                              .records = RECORDS / 4,
+                              .batch = 1 + i,
+                              .largest = 200};
+            void *failed = consume(&run);
+            if (failed)
+                fprintf(stderr, "reader process %u: %s\n", i, run.failure);
+            _exit(failed != NULL || theirs == ours);
+        }
+    }
+    struct run run = {
+        .ring = (struct ring *)ours->rings[0], .records = RECORDS / 4, .batch = 2, .largest = 200};
+    assert_null(produce(&run));
+    for (unsigned i = 0; i < readers; i++)
+        assert_int_equal(wait_child(children[i]), 0);
+    assert_null(ring_broken_invariant(run.ring));
+    munmap(ours, sizeof *ours);
+    close(fd);
+}
+
+static void test_ring_stress_processes(void **unused)
+{
+    (void)unused;
+    stress_processes(1);
+    stress_processes(3);
+}
+
+/* --- Ping-pong, always asleep ---------------------------------------------------------------- */
+
+struct player {
+    struct ring *in, *out;
+    struct bell own, peer;
+    bool starts;
+    unsigned slept, rang;
+    const char *failure;
+};
+
+/* Announces sleep, re-checks, sleeps: never looks first, so that both sides always meet in the
+ * window that a lost wake-up needs. */
+static bool sleep_until_pending(struct player *player, struct ring_reader *reader)
+{
+    while (true) {
+        bell_sleep(&player->own);
+        if (ring_pending(reader)) {
+            bell_awake(&player->own);
+            return true;
+        }
+        struct pollfd event = {.fd = player->own.eventfd, .events = POLLIN};
+        if (poll(&event, 1, WATCHDOG_S * 1000) <= 0) {
+            player->failure = "a wake-up was lost";
+            return false;
+        }
+        player->slept++;
+        uint64_t count;
+        if (read(player->own.eventfd, &count, sizeof count) < 0 && errno != EAGAIN)
+            player->failure = "cannot read the eventfd";
+        bell_awake(&player->own);
+    }
+}
+
+static void *play(void *arg)
+{
+    struct player *player = arg;
+    struct ring_writer writer;
+    struct ring_reader reader;
+    ring_writer_attach(&writer, player->out);
+    ring_reader_attach(&reader, player->in, 0);
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        for (unsigned half = 0; half < 2; half++) {
+            if ((half == 0) == player->starts) {
+                void *payload;
+                if (ring_reserve(&writer, sizeof round, &payload) != RING_OK) {
+                    player->failure = "no room for one record";
+                    return player;
+                }
+                memcpy(payload, &round, sizeof round);
+                ring_stage(&writer, sizeof round);
+                ring_publish(&writer);
+                player->rang += bell_ring(&player->peer);
+            } else {
+                const void *payload;
+                size_t length;
+                if (!sleep_until_pending(player, &reader))
+                    return player;
+                if (ring_read(&reader, &payload, &length) != RING_OK ||
+                    memcmp(payload, &round, sizeof round) != 0) {
+                    player->failure = "not this round's record";
+                    return player;
+                }
+                ring_release(&reader);
+            }
+        }
+    }
+    return NULL;
+}
+
+static void deal(struct player players[2], struct shared *shared)
+{
+    struct bell bells[2];
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(bell_open(&bells[i], &shared->words[i]), 0);
+        ring_format(shared->rings[i], 1024, 1, 0);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        players[i] = (struct player){.in = (struct ring *)shared->rings[i],
+                                     .out = (struct ring *)shared->rings[1 - i],
+                                     .own = bells[i],
+                                     .peer = bells[1 - i],
+                                     .starts = i == 0};
+}
+
+static void test_ring_stress_no_wakeup_is_lost_between_threads(void **unused)
+{
+    (void)unused;
+    struct shared *shared = aligned_alloc(64, sizeof *shared);
+    memset(shared, 0, sizeof *shared);
+    struct player players[2];
+    deal(players, shared);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, play, &players[1]), 0);
+    play(&players[0]);
+    pthread_join(thread, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        if (players[i].failure)
+            fail_msg("player %u: %s", i, players[i].failure);
+        assert_true(players[i].slept > 0);
+        bell_close(&players[i].own);
+    }
+    free(shared);
+}
+
+static void test_ring_stress_no_wakeup_is_lost_between_processes(void **unused)
+{
+    (void)unused;
+    int fd = make_shared();
+    struct shared *shared = map_shared(fd);
+    struct player players[2];
+    deal(players, shared);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        alarm(2 * WATCHDOG_S);
+        _exit(play(&players[1]) != NULL);
+    }
+    assert_null(play(&players[0]));
+    assert_int_equal(wait_child(child), 0);
+    for (unsigned i = 0; i < 2; i++)
+        bell_close(&players[i].own);
+    munmap(shared, sizeof *shared);
+    close(fd);
+}
+
+/* --- The window itself ----------------------------------------------------------------------- */
+
+/* Some nanoseconds to a few hundred. */
+static void dawdle(uint64_t *random)
+{
+    *random = *random * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    for (volatile unsigned left = (unsigned)(*random >> 33) % 256; left > 0; left--)
+        ;
+}
+
+/* Never sleeps, and answers at once or a moment later. */
+static void *answer_awake(void *arg)
+{
+    struct player *player = arg;
+    struct ring_writer writer;
+    struct ring_reader reader;
+    ring_writer_attach(&writer, player->out);
+    ring_reader_attach(&reader, player->in, 0);
+    uint64_t random = 5;
+    for (uint64_t round = 0; round < ROUNDS;) {
+        const void *payload;
+        void *answer;
+        size_t length;
+        if (ring_read(&reader, &payload, &length) != RING_OK)
+            continue;
+        ring_release(&reader);
+        if (ring_reserve(&writer, sizeof round, &answer) != RING_OK) {
+            player->failure = "no room for one answer";
+            return player;
+        }
+        memcpy(answer, &round, sizeof round);
+        ring_stage(&writer, sizeof round);
+        dawdle(&random);
+        ring_publish(&writer);
+        player->rang += bell_ring(&player->peer);
+        round++;
+    }
+    return NULL;
+}
+
+/* One side falls asleep while the other publishes, hundreds of times within the nanoseconds that
+ * a store may wait in a processor's buffer: with weaker orders than seq_cst in bell_sleep() or
+ * ring_publish(), this test times out. */
+static void test_ring_stress_no_wakeup_is_lost_while_falling_asleep(void **unused)
+{
+    (void)unused;
+    struct shared *shared = aligned_alloc(64, sizeof *shared);
+    memset(shared, 0, sizeof *shared);
+    struct player players[2];
+    deal(players, shared);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, answer_awake, &players[1]), 0);
+    struct ring_writer writer;
+    struct ring_reader reader;
+    ring_writer_attach(&writer, players[0].out);
+    ring_reader_attach(&reader, players[0].in, 0);
+    uint64_t random = 3;
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        void *question;
+        const void *payload;
+        size_t length;
+        assert_int_equal(ring_reserve(&writer, 1, &question), RING_OK);
+        ring_stage(&writer, 1);
+        ring_publish(&writer);
+        dawdle(&random);
+        if (!sleep_until_pending(&players[0], &reader))
+            fail_msg("round %u: %s", (unsigned)round, players[0].failure);
+        assert_int_equal(ring_read(&reader, &payload, &length), RING_OK);
+        assert_memory_equal(payload, &round, sizeof round);
+        ring_release(&reader);
+    }
+    pthread_join(thread, NULL);
+    assert_null(players[1].failure);
+    for (unsigned i = 0; i < 2; i++)
+        bell_close(&players[i].own);
+    free(shared);
+}
+
+/* --- A full ring, whose producer sleeps until there is room ---------------------------------- */
+
+static void *produce_asleep(void *arg)
+{
+    struct player *player = arg;
+    struct ring_writer writer;
+    ring_writer_attach(&writer, player->out);
+    for (uint64_t round = 0; round < ROUNDS; round++) {
+        void *payload;
+        bell_sleep(&player->own);
+        while (ring_reserve(&writer, 400, &payload) == RING_FULL) {
+            struct pollfd event = {.fd = player->own.eventfd, .events = POLLIN};
+            if (poll(&event, 1, WATCHDOG_S * 1000) <= 0) {
+                player->failure = "the wake-up for room was lost";
+                return player;
+            }
+            uint64_t count;
+            if (read(player->own.eventfd, &count, sizeof count) > 0)
+                player->slept++;
+            bell_awake(&player->own);
+            bell_sleep(&player->own);
+        }
+        bell_awake(&player->own);
+        ring_stage(&writer, 400);
+        ring_publish(&writer);
+        bell_ring(&player->peer);
+    }
+    return NULL;
+}
+
+static void test_ring_stress_room_wakes_the_producer(void **unused)
+{
+    (void)unused;
+    struct shared *shared = aligned_alloc(64, sizeof *shared);
+    memset(shared, 0, sizeof *shared);
+    struct player players[2];
+    deal(players, shared);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, produce_asleep, &players[1]), 0);
+    struct ring_reader reader;
+    ring_reader_attach(&reader, players[0].in, 0);
+    for (uint64_t round = 0; round < ROUNDS && sleep_until_pending(&players[0], &reader); round++) {
+        const void *payload;
+        size_t length;
+        assert_int_equal(ring_read(&reader, &payload, &length), RING_OK);
+        ring_release(&reader);
+        bell_ring(&players[0].peer);
+    }
+    pthread_join(thread, NULL);
+    for (unsigned i = 0; i < 2; i++) {
+        if (players[i].failure)
+            fail_msg("player %u: %s", i, players[i].failure);
+        bell_close(&players[i].own);
+    }
+    free(shared);
+}
+
+/* --- Producers and readers that are killed --------------------------------------------------- */
+
+/* Takes over where the last producer published. How far that was, the records say; the reader
+ * leaves the number of the last it saw in `seen`, and the ring has the rest. */
+static uint64_t next_sequence(struct ring *ring, uint64_t seen)
+{
+    struct ring_reader spy;
+    ring_reader_attach(&spy, ring, 0); /* never releases */
+    const void *payload;
+    size_t length;
+    uint64_t next = seen;
+    while (ring_read(&spy, &payload, &length) == RING_OK) {
+        uint64_t sequence;
+        memcpy(&sequence, payload, sizeof sequence);
+        next = sequence + 1;
+    }
+    return next;
+}
+
+static void test_ring_stress_producers_killed_at_any_moment(void **unused)
+{
+    (void)unused;
+    int fd = make_shared();
+    struct shared *ours = map_shared(fd);
+    struct ring *ring = ring_format(ours->rings[0], 1024, 1, 0);
+    struct ring_reader reader;
+    ring_reader_attach(&reader, ring, 0);
+    uint64_t expected = 0, random = 99;
+    for (unsigned kill_number = 0; kill_number < KILLS; kill_number++) {
+        uint64_t first = next_sequence(ring, expected);
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            alarm(WATCHDOG_S);
+            struct shared *theirs = map_shared(fd);
+            struct ring_writer writer;
+            ring_writer_attach(&writer, (struct ring *)theirs->rings[0]);
+            for (uint64_t sequence = first;; sequence++) {
+                void *payload;
+                size_t length = length_of(sequence, 300);
+                while (ring_reserve(&writer, length, &payload) != RING_OK)
+                    sched_yield();
+                fill(payload, length, sequence);
+                ring_stage(&writer, length);
+                ring_publish(&writer);
+            }
+        }
+        random = random * UINT64_C(6364136223846793005) + 1;
+        double until = now_s() + (double)(random >> 40) / (double)(1 << 24) * 0.004;
+        bool killed = false;
+        uint64_t before = expected;
+        for (double since = now_s();;) {
+            const void *payload;
+            size_t length;
+            enum ring_status status = ring_read(&reader, &payload, &length);
+            if (status == RING_OK) {
+                assert_true(is_intact(payload, length, expected, 300));
+                expected++;
+                ring_release(&reader);
+            } else {
+                assert_int_equal(status, RING_EMPTY);
+                if (killed)
+                    break;
+                sched_yield();
+            }
+            assert_true(now_s() - since < WATCHDOG_S);
+            if (!killed && now_s() > until && expected > before) {
+                kill(child, SIGKILL);
+                wait_child(child);
+                killed = true;
+                assert_null(ring_broken_invariant(ring));
+                if (kill_number % 2)
+                    break; /* leaves records to the next round */
+            }
+        }
+    }
+    munmap(ours, sizeof *ours);
+    close(fd);
+}
+
+static void test_ring_stress_readers_killed_at_any_moment(void **unused)
+{
+    (void)unused;
+    int fd = make_shared();
+    struct shared *ours = map_shared(fd);
+    struct ring *ring = ring_format(ours->rings[0], 1024, 1, 0);
+    /* The reader answers on the other ring, and then releases: what it answered twice after being
+     * killed in between is seen here as the same number again, never as a gap. */
+    struct ring *answers = ring_format(ours->rings[1], 1024, 1, 0);
+    struct ring_writer writer;
+    struct ring_reader reader;
+    ring_writer_attach(&writer, ring);
+    ring_reader_attach(&reader, answers, 0);
+    uint64_t sent = 0, answered = 0, random = 77;
+    for (unsigned kill_number = 0; kill_number < KILLS; kill_number++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            alarm(WATCHDOG_S);
+            struct shared *theirs = map_shared(fd);
+            struct ring_reader in;
+            struct ring_writer out;
+            ring_reader_attach(&in, (struct ring *)theirs->rings[0], 0);
+            ring_writer_attach(&out, (struct ring *)theirs->rings[1]);
+            for (;;) {
+                const void *payload;
+                void *answer;
+                size_t length;
+                if (ring_read(&in, &payload, &length) != RING_OK) {
+                    sched_yield();
+                    continue;
+                }
+                while (ring_reserve(&out, length, &answer) != RING_OK)
+                    sched_yield();
+                memcpy(answer, payload, length);
+                ring_stage(&out, length);
+                ring_publish(&out);
+                ring_release(&in);
+            }
+        }
+        random = random * UINT64_C(6364136223846793005) + 1;
+        double until = now_s() + (double)(random >> 40) / (double)(1 << 24) * 0.004;
+        uint64_t before = answered;
+        bool first = true; /* after a death the last answer may come again */
+        for (double since = now_s(); now_s() < until || answered == before;) {
+            void *room;
+            if (ring_reserve(&writer, length_of(sent, 200), &room) == RING_OK) {
+                fill(room, length_of(sent, 200), sent);
+                ring_stage(&writer, length_of(sent, 200));
+                ring_publish(&writer);
+                sent++;
+            }
+            const void *payload;
+            size_t length;
+            if (ring_read(&reader, &payload, &length) == RING_OK) {
+                uint64_t number;
+                memcpy(&number, payload, sizeof number);
+                if (first && answered > 0 && number == answered - 1)
+                    assert_true(is_intact(payload, length, number, 200));
+                else
+                    assert_true(is_intact(payload, length, answered++, 200));
+                first = false;
+                ring_release(&reader);
+            } else {
+                sched_yield();
+            }
+            assert_true(now_s() - since < WATCHDOG_S);
+        }
+        kill(child, SIGKILL);
+        wait_child(child);
+        const void *payload;
+        size_t length;
+        while (ring_read(&reader, &payload, &length) == RING_OK) {
+            assert_true(is_intact(payload, length, answered++, 200));
+            ring_release(&reader);
+        }
+        assert_null(ring_broken_invariant(ring));
+        assert_null(ring_broken_invariant(answers));
+    }
+    munmap(ours, sizeof *ours);
+    close(fd);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ring_stress_threads_one_reader),
+        cmocka_unit_test(test_ring_stress_threads_near_full),
+        cmocka_unit_test(test_ring_stress_threads_three_readers),
+        cmocka_unit_test(test_ring_stress_processes),
+        cmocka_unit_test(test_ring_stress_no_wakeup_is_lost_between_threads),
+        cmocka_unit_test(test_ring_stress_no_wakeup_is_lost_between_processes),
+        cmocka_unit_test(test_ring_stress_no_wakeup_is_lost_while_falling_asleep),
+        cmocka_unit_test(test_ring_stress_room_wakes_the_producer),
+        cmocka_unit_test(test_ring_stress_producers_killed_at_any_moment),
+        cmocka_unit_test(test_ring_stress_readers_killed_at_any_moment),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
