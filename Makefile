@@ -1,57 +1,96 @@
 # Forklore. `make run` shows it, `make test` tests it; both install what is missing first.
 #
-#   make [all]  run  test  check-unit [T=name]  check-integration  lint  install  clean  deps
-#   make check-asan check-ubsan check-tsan check-valgrind
-#   SANITIZE=address|undefined|thread  V=1  CC=clang  prefix=/usr/local  DESTDIR=
+#   make [all]  run  test  check  check-unit [T=name]  check-integration  lint  install  clean
+#   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers
+#   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
 
-CC       ?= cc
+VERSION  := 0.1.0
 PYTHON   ?= /usr/bin/python3
 prefix   ?= /usr/local
-MODE     := $(if $(SANITIZE),$(SANITIZE),release)
 BUILD    ?= build$(if $(SANITIZE),/$(SANITIZE))
 Q        := $(if $(V),,@)
 
 MSGPACK  := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
 PACKAGES := liburing $(MSGPACK) expat libzstd libxxhash libutf8proc zlib
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-            -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef
-SANITIZER_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer \
-            $(if $(filter undefined,$(SANITIZE)),-fno-sanitize-recover=all))
+            -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef $(WERROR)
+SANITIZER_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \
+            $(if $(filter undefined,$(SANITIZE)),-fno-sanitize-recover=all)
 CFLAGS   ?= -O2 -g
-CPPFLAGS += -I. -D_GNU_SOURCE -DFORKLORE_VERSION='"$(VERSION)"' \
-            $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
-ALL_CFLAGS = -std=gnu17 $(WARNINGS) $(CFLAGS) $(SANITIZER_FLAGS) -pthread
-LDLIBS   += $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lbz2 -lm -pthread
-VERSION  := 0.1.0
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DFORKLORE_VERSION='"$(VERSION)"' \
+            $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CPPFLAGS)
+ALL_CFLAGS = -std=gnu17 -pthread $(WARNINGS) $(CFLAGS) $(SANITIZER_FLAGS)
+ALL_LIBS  = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lbz2 -lm $(LDLIBS)
 
-SOURCES  := $(sort $(wildcard shm/*.c ipc/*.c worker/*.c coordinator/*.c coordinator/*/*.c client/*.c))
-HEADERS  := $(sort $(wildcard shm/*.h ipc/*.h worker/*.h coordinator/*.h coordinator/*/*.h client/*.h))
-MAINS    := coordinator/main.c client/main.c
+FOLDERS  := shm ipc worker coordinator coordinator/build coordinator/dump coordinator/generate client
+SOURCES  := $(sort $(wildcard $(FOLDERS:=/*.c)))
 OBJECTS  := $(SOURCES:%.c=$(BUILD)/%.o)
-DAEMON   := $(filter-out $(BUILD)/client/%,$(OBJECTS))
-CLIENT   := $(filter $(BUILD)/client/% $(BUILD)/ipc/% $(BUILD)/shm/%,$(OBJECTS))
-LIBRARY  := $(filter-out $(MAINS:%.c=$(BUILD)/%.o),$(OBJECTS))
+LIBRARY  := $(filter-out $(BUILD)/coordinator/main.o $(BUILD)/client/%,$(OBJECTS))
 TESTS    := $(patsubst %.c,$(BUILD)/%,$(sort $(wildcard tests/*_test.c)))
 
 all: $(BUILD)/forklored $(BUILD)/forklore
 
-$(BUILD)/forklored: $(DAEMON)
-$(BUILD)/forklore: $(CLIENT)
-$(BUILD)/forklored $(BUILD)/forklore:
-	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-
-$(BUILD)/%.o: %.c Makefile
-	$(Q)mkdir -p $(@D) && echo "  CC    $@" && $(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/forklored: $(filter-out $(BUILD)/client/%,$(OBJECTS))
+$(BUILD)/forklore: $(filter $(BUILD)/client/% $(BUILD)/ipc/% $(BUILD)/shm/%,$(OBJECTS))
+$(BUILD)/tests/dump_links: $(BUILD)/tests/dump_links.o $(LIBRARY)
+$(BUILD)/forklored $(BUILD)/forklore $(BUILD)/tests/dump_links:
+	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 $(BUILD)/tests/%_test: $(BUILD)/tests/%_test.o $(LIBRARY)
-	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS)
+	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
 
-check-unit: $(if $(T),$(BUILD)/tests/$(T)_test,all $(TESTS))
-	$(Q)tests/run-unit $(if $(T),$(BUILD)/tests/$(T)_test,$(TESTS))
+$(BUILD)/%.o: %.c Makefile
+	$(Q)mkdir -p $(@D) && echo "  CC    $@" && $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# --- What the README tells ---------------------------------------------------------------------
+
+run: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)client/tour $(BUILD)
+
+test: deps-test
+	$(Q)tests/run $(MAKE)
+
+deps:
+	$(Q)tests/deps run
+deps-test:
+	$(Q)tests/deps run test
+
+# --- Checks: `make test` is all of them --------------------------------------------------------
+
+check: check-unit check-integration
+check-unit: $(if $(T),$(BUILD)/tests/$(T)_test,$(TESTS))
+	$(Q)tests/run-unit $^
+check-integration: all $(BUILD)/tests/dump_links
+	$(Q)FORKLORE_BUILD=$(BUILD) tests/run-integration $(PYTHON) $(T)
+
+check-asan:
+	$(Q)$(MAKE) --no-print-directory SANITIZE=address check
+check-ubsan:
+	$(Q)$(MAKE) --no-print-directory SANITIZE=undefined check
+check-tsan:
+	$(Q)$(MAKE) --no-print-directory SANITIZE=thread check-unit
+	$(Q)FORKLORE_WORKERS=threads:3 $(MAKE) --no-print-directory SANITIZE=thread check-integration
+check-valgrind: $(TESTS)
+	$(Q)UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full --trace-children=no" \
+	    FORKLORE_UNDER=valgrind tests/run-unit $^
+check-compilers:
+	$(Q)$(MAKE) --no-print-directory BUILD=build/gcc CC=gcc WERROR=-Werror all
+	$(Q)$(MAKE) --no-print-directory BUILD=build/clang CC=clang WERROR=-Werror all
+lint:
+	$(Q)tests/lint $(ALL_CPPFLAGS)
+
+# --- The rest ----------------------------------------------------------------------------------
+
+install: all
+	install -D -m 755 -t $(DESTDIR)$(prefix)/bin $(BUILD)/forklore $(BUILD)/forklored
+	install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 docs/forklore.1
+	install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man8 docs/forklored.8
 
 clean:
 	$(Q)rm -rf build
 
 -include $(OBJECTS:.o=.d) $(TESTS:=.d)
-.PHONY: all check-unit clean
+.PHONY: all run test deps deps-test check check-unit check-integration check-asan check-ubsan \
+        check-tsan check-valgrind check-compilers lint install clean
 .SECONDARY:

@@ -65,8 +65,9 @@ static int sink_open(struct sink *sink, const char *name)
     if (fd < 0)
         return cannot_write(name, errno);
     sink->is_temporary = true;
-    for (size_t i = 0; i < 3; i++)
-        signal((const int[]){SIGINT, SIGTERM, SIGHUP}[i], remove_temporary);
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        signal(ends[i], remove_temporary);
     const mode_t mask = umask(0);
     umask(mask);
     sink->out = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "w") : NULL;

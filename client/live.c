@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { JOBS_SHOWN = 8 };
+enum { JOBS_SHOWN = 8, TIMEOUT_DEFAULT_MS = 10000 };
 
 static volatile sig_atomic_t told_to_stop;
 
@@ -29,7 +29,7 @@ static void stop(int signal_number)
 
 static void resized(int signal_number)
 {
-    (void)signal_number; /* poll() returns early, and the next look is drawn in the new size */
+    (void)signal_number; /* wakes poll(): the next look is drawn in the new size */
 }
 
 struct screen {
@@ -48,18 +48,20 @@ static double now_s(void)
 
 static void screen_enter(struct screen *screen)
 {
+    static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
     *screen = (struct screen){0};
-    for (size_t i = 0; i < 3; i++)
-        sigaction((const int[]){SIGINT, SIGTERM, SIGHUP}[i],
-                  &(struct sigaction){.sa_handler = stop}, NULL);
+    /* Restarted, so that no write is cut short; poll() returns early all the same. */
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        sigaction(ends[i], &(struct sigaction){.sa_handler = stop, .sa_flags = SA_RESTART}, NULL);
     screen->is_terminal = isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) &&
                           tcgetattr(STDIN_FILENO, &screen->before) == 0;
     if (!screen->is_terminal)
         return;
-    sigaction(SIGWINCH, &(struct sigaction){.sa_handler = resized}, NULL);
+    sigaction(SIGWINCH, &(struct sigaction){.sa_handler = resized, .sa_flags = SA_RESTART}, NULL);
     struct termios raw = screen->before;
     raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
     tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    setvbuf(stdout, NULL, _IOFBF, 1 << 16); /* a look at once, not line by line */
     fputs("\x1b[?1049h\x1b[?25l", stdout);
 }
 
@@ -174,6 +176,10 @@ int live_run(struct client *client, int argc, char **argv)
         return code;
     if (!(interval.real >= 0.01 && interval.real <= 86400))
         return client_usage(client, "--interval takes 0.01 to 86400 seconds");
+    if (!client->timeout_given) {
+        client->timeout_given = true;
+        client->timeout_ms = TIMEOUT_DEFAULT_MS;
+    }
     /* A daemon that is not there is told before the screen is cleared. */
     wire_array(client_begin(client, "ping"), 0);
     struct answer answer;

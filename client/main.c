@@ -82,13 +82,13 @@ static const struct command commands[] = {
      "\n"
      "q, Escape or Ctrl-C leave.\n",
      live_run},
-    {"reload", "[INDEX]", "Let the daemon load another index, or the same file again",
+    {"reload", "[INDEX]", "Load another index, or the same file again",
      "Queries go on meanwhile. A relative path is relative to the current folder.\n",
      daemon_reload},
     {"ping", "", "Ask the daemon for a sign of life", NULL, daemon_ping},
-    {"shutdown", "", "Let the daemon finish its requests and exit", NULL, daemon_shutdown},
+    {"shutdown", "", "Finish all requests and exit", NULL, daemon_shutdown},
     {"build", "DUMP -o INDEX [OPTION...]", "Build an index file (runs forklored)", NULL, hand_over},
-    {"generate", "wiki|kronecker|uniform -o FILE [OPTION...]",
+    {"generate", "wiki|kronecker|uniform [OPTION...]",
      "Generate a synthetic wiki or graph (runs forklored)", NULL, hand_over},
     {"verify", "INDEX", "Check an index file (runs forklored)", NULL, hand_over},
     {"info", "INDEX", "Show what an index file holds (runs forklored)", NULL, hand_over},
@@ -100,12 +100,14 @@ enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
 static int hand_over(struct client *client, int argc, char **argv)
 {
     char sibling[PATH_MAX];
-    char **arguments = calloc((size_t)argc + 2, sizeof *arguments);
+    char **arguments = calloc((size_t)argc + 3, sizeof *arguments);
     if (!arguments)
         return client_fail(CLIENT_REFUSED, "out of memory");
-    char name[] = "forklored";
+    char name[] = "forklored", json[] = "--json";
     arguments[0] = name;
     memcpy(arguments + 1, argv, (size_t)argc * sizeof *argv);
+    if (client->json) /* "forklore --json info" is as good as "forklore info --json" */
+        arguments[argc + 1] = json;
     const ssize_t n = readlink("/proc/self/exe", sibling, sizeof sibling - sizeof name);
     char *slash = n > 0 ? memrchr(sibling, '/', (size_t)n) : NULL;
     if (slash) {
@@ -128,8 +130,8 @@ static void help(void)
     for (size_t i = 0; i < COMMAND_COUNT; i++)
         printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     printf("\n"
-           "  -s, --socket PATH   the daemon's socket; else $FORKLORE_SOCKET, else\n"
-           "                      $XDG_RUNTIME_DIR/forklore.sock, else /tmp/forklore-UID.sock\n"
+           "  -s, --socket PATH   the daemon's socket (else $FORKLORE_SOCKET, else\n"
+           "                      $XDG_RUNTIME_DIR/forklore.sock or /tmp/forklore-UID.sock)\n"
            "      --json          answers as JSON, one line each\n"
            "      --timeout S     wait at most S seconds for an answer (60; 0: for ever)\n"
            "  -h, --help          'forklore COMMAND --help' tells more\n"
@@ -147,7 +149,7 @@ static int run(struct client *client, int argc, char **argv)
         {"version", no_argument, NULL, VERSION},
         {0},
     };
-    static const char letters[] = "+" COMMON_LETTERS;
+    static const char letters[] = "+:" COMMON_LETTERS;
     for (int letter; (letter = getopt_long(argc, argv, letters, options, NULL)) != -1;) {
         if (letter == 'h') {
             help();
@@ -161,7 +163,8 @@ static int run(struct client *client, int argc, char **argv)
         if (code > 0)
             return code;
         if (code == 0)
-            return client_fail(CLIENT_USAGE, "try 'forklore --help'");
+            return client_fail(CLIENT_USAGE, "%s '%s'. Try 'forklore --help'",
+                               letter == ':' ? "no value for" : "unknown option", argv[optind - 1]);
     }
     if (optind == argc)
         return client_fail(CLIENT_USAGE, "which command? Try 'forklore --help'");

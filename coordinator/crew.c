@@ -2,6 +2,7 @@
 #include "coordinator/crew.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +54,14 @@ static void *channel_replies(const struct crew_worker *worker)
            ring_bytes(worker->crew->host->request_ring_bytes, 1);
 }
 
-static void channel_attach(struct crew_worker *worker)
+/* Also after a worker's death: nothing that a broken worker may have written there is believed. */
+static void channel_format(struct crew_worker *worker)
 {
+    const struct crew_host *host = worker->crew->host;
+    struct inherit *inherit = &worker->inherit;
+    inherit->requests = ring_format(channel_requests(worker), host->request_ring_bytes, 1, 0);
+    inherit->replies = ring_format(channel_replies(worker), host->reply_ring_bytes, 1, 0);
+    worker->staged = false;
     ring_writer_attach(&worker->requests_out, worker->inherit.requests);
     ring_reader_attach(&worker->replies_in, worker->inherit.replies, 0);
 }
@@ -72,15 +79,12 @@ static int channel_create(struct crew_worker *worker, unsigned crew_number,
         return err;
     /* Nobody inherits it but the worker it is for: see start_process(). */
     madvise(worker->channel.base, worker->channel.bytes, MADV_DONTFORK);
-    struct inherit *inherit = &worker->inherit;
-    inherit->requests = ring_format(channel_requests(worker), host->request_ring_bytes, 1, 0);
-    inherit->replies = ring_format(channel_replies(worker), host->reply_ring_bytes, 1, 0);
-    channel_attach(worker);
+    channel_format(worker);
     if (bell) {
-        inherit->bell = *bell;
+        worker->inherit.bell = *bell;
         return 0;
     }
-    err = bell_open(&inherit->bell, worker->channel.base);
+    err = bell_open(&worker->inherit.bell, worker->channel.base);
     return err ? fault_errno(why, -err, "cannot make an eventfd") : 0;
 }
 
@@ -107,6 +111,8 @@ static void close_others(const int *keep, unsigned count)
 
 static _Noreturn void child_main(const struct crew_worker *worker, pid_t parent)
 {
+    struct loop *parents = worker->crew->host->loop;
+    loop_forget(&parents);
     /* The coordinator's end is the worker's: the kernel sees to it, whatever the worker does. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -120,6 +126,11 @@ static _Noreturn void child_main(const struct crew_worker *worker, pid_t parent)
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+
+    /* A worker is small for life: what is large and freed goes back to the system at once, instead
+     * of raising the C library's threshold for the next time. */
+    mallopt(M_MMAP_THRESHOLD, 64 << 10);
+    mallopt(M_TRIM_THRESHOLD, 256 << 10);
 
     const struct inherit *inherit = &worker->inherit;
     int keep[EXCHANGE_WORKERS_MAX + 3];
@@ -209,6 +220,13 @@ static int start_worker(struct crew_worker *worker, struct fault *why)
 
 /* --- Messages -------------------------------------------------------------------------------- */
 
+/* Its ring contradicts the protocol. What it held is done again elsewhere: on_exit_fd(). */
+static void kill_broken(struct crew_worker *worker)
+{
+    if (worker->alive && worker->crew->mode == WORKERS_PROCESSES)
+        kill(worker->pid, SIGKILL);
+}
+
 static bool take_replies(struct crew_worker *worker)
 {
     bool any = false;
@@ -232,8 +250,8 @@ static bool take_replies(struct crew_worker *worker)
     }
     if (any)
         bell_ring(&worker->inherit.bell); /* it may have waited for room */
-    if (status == RING_CORRUPT && worker->alive && worker->crew->mode == WORKERS_PROCESSES)
-        kill(worker->pid, SIGKILL); /* it has lost its mind; on_exit() takes it from here */
+    if (status == RING_CORRUPT)
+        kill_broken(worker);
     return any;
 }
 
@@ -279,7 +297,10 @@ bool crew_send(struct crew_worker *worker, const struct msg *msg)
 {
     size_t bytes = MSG_OVERHEAD + msg->frame_bytes;
     void *record;
-    if (ring_reserve(&worker->requests_out, bytes, &record) != RING_OK)
+    enum ring_status status = ring_reserve(&worker->requests_out, bytes, &record);
+    if (status == RING_CORRUPT)
+        kill_broken(worker);
+    if (status != RING_OK)
         return false;
     struct wire_out out;
     wire_out_fixed(&out, record, bytes);
@@ -361,10 +382,7 @@ static void on_exit_fd(struct loop_op *op, int result)
     worker->exit_fd = -1;
     worker->alive = false;
     worker->state = WORKER_GONE;
-    ring_reset(worker->inherit.requests);
-    ring_reset(worker->inherit.replies);
-    channel_attach(worker);
-    worker->staged = false;
+    channel_format(worker);
     bool unasked = worker->in_flight > 0 || !(crew->retiring || worker->finished);
     bool wanted = unasked && crew->events.died(crew->events.owner, worker, how);
     if (wanted && !crew->retiring)

@@ -228,6 +228,11 @@ static struct generation *jobs_current(void *owner)
     return daemon_newest(owner);
 }
 
+static struct generation *jobs_serving(void *owner)
+{
+    return ((struct daemon *)owner)->now->generation;
+}
+
 static uint64_t jobs_next_generation(void *owner)
 {
     return ++((struct daemon *)owner)->last_generation;
@@ -389,6 +394,7 @@ static int set_up(struct daemon *daemon, struct fault *why)
     jobs_init(&daemon->jobs, &daemon->crew_host, &daemon->sessions, options->mode);
     daemon->jobs.owner = daemon;
     daemon->jobs.current = jobs_current;
+    daemon->jobs.serving = jobs_serving;
     daemon->jobs.next_generation = jobs_next_generation;
     daemon->jobs.publish = jobs_publish;
     return watch_signals(daemon, why);

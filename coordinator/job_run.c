@@ -46,6 +46,9 @@ static bool on_died(void *owner, struct crew_worker *worker, const char *how)
     struct job_run *run = owner;
     fprintf(stderr, "forklored: job-worker=%u pid=%d event=died how=\"%s\"\n",
             worker->inherit.slot, (int)worker->pid, how);
+    /* It may have published and been killed before it rang: its peers would sleep on. */
+    for (unsigned w = 0; w < run->order.plan.workers; w++)
+        bell_ring(&run->bells[w]);
     if (worker->failures < FAILURES_MAX)
         return true;
     run->failed = true;

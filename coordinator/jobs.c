@@ -83,6 +83,7 @@ struct job_hold {
     uint64_t number;               /* the generation that the scores would become */
     struct ranks *ranks;
     struct job_run *run;
+    bool publishing; /* the scores are a generation, which does not answer queries yet */
 };
 
 static void release(struct job *job)
@@ -338,10 +339,22 @@ static int publish(struct jobs *jobs, struct job *job, struct fault *why)
         return err;
     struct ranks *ranks = hold->ranks;
     hold->ranks = NULL;
-    err = jobs->publish(jobs->owner, hold->number, base_hold(hold->generation->base), ranks, why);
-    if (!err)
-        job->published = hold->number;
-    return err;
+    return jobs->publish(jobs->owner, hold->number, base_hold(hold->generation->base), ranks, why);
+}
+
+/* A published job is done when queries are answered from its scores: who waits for it may ask at
+ * once. */
+static void finish_publishing(struct jobs *jobs, struct job *job)
+{
+    uint64_t number = job->hold->number;
+    if (jobs->serving(jobs->owner)->number >= number) {
+        job->published = number;
+        release(job);
+        end_job(jobs, job, JOB_DONE, NULL);
+    } else if (jobs->current(jobs->owner)->number < number) {
+        release(job);
+        end_job(jobs, job, JOB_FAILED, "no workers could be started on the new scores");
+    }
 }
 
 /* All workers have left. */
@@ -354,7 +367,11 @@ static void finish_job(struct jobs *jobs, struct job *job)
         job->iteration = run->iterations;
         job->change = run->change;
         write_top(job);
-        if (job->params.publish && publish(jobs, job, &why) < 0)
+        if (job->params.publish && publish(jobs, job, &why) == 0) {
+            job->hold->publishing = true;
+            return;
+        }
+        if (job->params.publish)
             state = JOB_FAILED;
     }
     release(job);
@@ -366,7 +383,11 @@ void jobs_turn(struct jobs *jobs)
     struct job *queued = NULL;
     forget_oldest(jobs);
     for (struct job *job = jobs->first; job; job = job->next) {
-        if (job->state == JOB_RUNNING && job_run_over(job->hold->run))
+        if (job->state != JOB_RUNNING)
+            continue;
+        if (job->hold->publishing)
+            finish_publishing(jobs, job);
+        else if (job_run_over(job->hold->run))
             finish_job(jobs, job);
     }
     for (struct job *job = jobs->first; job; job = job->next) {

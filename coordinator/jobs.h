@@ -35,7 +35,7 @@ struct job {
     uint32_t iteration;
     double change;
     uint64_t published; /* generation; 0: none */
-    double started_unix_s, seconds;
+    double started_unix_s, seconds; /* seconds: once it has ended */
     uint64_t started_ns;
     char *error;
     struct wire_out top; /* array of {rank, title, score}; empty until done */
@@ -52,8 +52,10 @@ struct jobs {
     struct job *first; /* oldest */
     uint64_t last_id;
     void *owner;
-    /* What a job starts from (borrowed), and the number of the generation it would make. */
+    /* The newest generation, from which a job starts; the one that answers queries, which may be
+     * older for a moment (both borrowed); and the number of the next one. */
     struct generation *(*current)(void *owner);
+    struct generation *(*serving)(void *owner);
     uint64_t (*next_generation)(void *owner);
     /* A finished job's scores become a generation; takes both references over. */
     int (*publish)(void *owner, uint64_t number, struct base *base, struct ranks *ranks,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "coordinator/oneshot.h"
 
-#include "coordinator/generate.h"
+#include "coordinator/generate/generate.h"
 
 #include <errno.h>
 #include <fcntl.h>

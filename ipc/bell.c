@@ -56,14 +56,12 @@ bool bell_ring(const struct bell *bell)
 
 void bell_sleep(const struct bell *bell)
 {
-    /* Relaxed: an even value is our own last word. */
+    /* Relaxed: we wrote it last, or a ringer who made it even. Always a new odd value, even if we
+     * did not say that we woke: a ringer still holding the old one must not silence this sleep. */
     uint32_t word = atomic_load_explicit(&bell->word->asleep, memory_order_relaxed);
-    /* An odd one is too, already announced, unless a ringer has changed it by now; and then its
-     * wake-up is on its way.
-     * seq_cst: pairs with the load in bell_ring(); the re-check of the rings that follows must not
+    /* seq_cst: pairs with the load in bell_ring(); the re-check of the rings that follows must not
      * move before this store. */
-    if (word % 2 == 0)
-        atomic_store_explicit(&bell->word->asleep, word + 1, memory_order_seq_cst);
+    atomic_store_explicit(&bell->word->asleep, (word + 1) | 1, memory_order_seq_cst);
 }
 
 void bell_awake(const struct bell *bell)

@@ -5,6 +5,9 @@
 #include <string.h>
 
 static size_t format_into(struct fault *why, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static size_t format_into(struct fault *why, const char *format, va_list args)
 {
     int n = vsnprintf(why->text, sizeof why->text, format, args);
     if (n < 0)

@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 struct graph_view {
-    uint32_t vertex_count; /* n */
-    uint64_t edge_count;   /* m */
+    uint32_t vertex_count;       /* n */
+    uint64_t edge_count;         /* m */
     const uint64_t *out_offsets; /* [n+1] */
     const uint32_t *out_targets; /* [m] */
     const uint64_t *in_offsets;  /* [n+1] */

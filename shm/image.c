@@ -224,23 +224,6 @@ const void *image_section(const struct image_header *header, enum section_kind k
     return s ? (const unsigned char *)header + s->offset : NULL;
 }
 
-int image_check_hot(const struct image_header *header, const char *name, struct fault *why)
-{
-    for (uint32_t i = 0; i < header->section_count; i++) {
-        const struct section *s = &header->sections[i];
-        if (s->home != HOT)
-            continue;
-        const uint64_t sum = XXH64((const unsigned char *)header + s->offset, s->bytes, 0);
-        if (sum != s->xxh64)
-            return fault_set(why, EIO,
-                             "%s: section %s (%" PRIu64 " bytes from offset %" PRIu64
-                             ") is damaged: its checksum should be %016" PRIx64
-                             " and is %016" PRIx64,
-                             name, section_name(s->kind), s->bytes, s->offset, s->xxh64, sum);
-    }
-    return 0;
-}
-
 void image_publish(struct image_header *header, uint64_t generation)
 {
     header->generation = generation;

@@ -11,8 +11,8 @@
 
 #include <stdbool.h>
 
-const char *section_name(uint32_t kind);        /* "?" for a kind this version does not know */
-size_t section_element_bytes(uint32_t kind);    /* 0 for an unknown kind */
+const char *section_name(uint32_t kind);     /* "?" for a kind this version does not know */
+size_t section_element_bytes(uint32_t kind); /* 0 for an unknown kind */
 enum section_home section_home(uint32_t kind);
 
 /* Checks everything that a header alone can say: magic, endianness, version, header checksum,
@@ -28,9 +28,6 @@ const struct section *image_find(const struct image_header *header, enum section
 /* Where the section's bytes are, given the image's first byte; NULL (and 0 bytes) if absent. */
 const void *image_section(const struct image_header *header, enum section_kind kind,
                           uint64_t *bytes);
-
-/* Compares the hot sections of a checked image, all in memory, with their checksums. */
-int image_check_hot(const struct image_header *header, const char *name, struct fault *why);
 
 /* Marks a filled segment as complete: stores the generation, then ready with release order, the
  * partner of the acquire load in image_ready(). Nobody writes the segment afterwards. */
@@ -54,8 +51,8 @@ int image_plan(struct image_header *header, const struct image_part *parts, size
 
 /* Writes `path` atomically: a nameless or temporary file beside it, fsync, rename, fsync of the
  * folder. Killed at any moment, the old file or the new one is whole; an error leaves the old. */
-int image_write(const char *path, const struct image_header *header,
-                const struct image_part *parts, size_t part_count, struct fault *why);
+int image_write(const char *path, const struct image_header *header, const struct image_part *parts,
+                size_t part_count, struct fault *why);
 
 /* Copies header and hot sections into `segment` (hot_bytes of zeroed memory). The header's
  * run-time line stays zero until image_publish(). */

@@ -47,11 +47,12 @@ static const void *take_any(const struct binding *b, enum section_kind kind, uin
     return data;
 }
 
-static int bind_titles(struct titles_view *titles, const struct binding *b, uint32_t title_count)
+static int bind_titles(struct titles_view *titles, const struct binding *b,
+                       const struct index_meta *meta)
 {
-    const uint64_t count = title_count;
+    const uint64_t count = meta->title_count;
     uint64_t bytes, fold_bytes, slot_count;
-    titles->count = title_count;
+    titles->count = meta->title_count;
     if (!(titles->offsets = take(b, SECTION_TITLE_OFFSETS, count + 1)) ||
         !(titles->bytes = take_any(b, SECTION_TITLE_BYTES, &bytes)) ||
         !(titles->fold_offsets = take(b, SECTION_FOLD_OFFSETS, count + 1)) ||
@@ -66,6 +67,7 @@ static int bind_titles(struct titles_view *titles, const struct binding *b, uint
                          "least twice the %" PRIu64 " titles",
                          b->name, section_name(SECTION_TITLE_HASH), slot_count, count);
     titles->slot_mask = (uint32_t)(slot_count - 1);
+    titles->first_letter = meta->first_letter;
     return 0;
 }
 
@@ -152,7 +154,7 @@ int index_bind(struct index_view *view, const struct image_header *image, const 
     view->pages = take(&b, SECTION_PAGES, n);
     if (!view->pages)
         return -EINVAL;
-    int rc = bind_titles(&view->titles, &b, title_count);
+    int rc = bind_titles(&view->titles, &b, view->meta);
     if (!rc)
         rc = bind_graph(&view->graph, &b, view->meta);
     if (!rc)

@@ -40,7 +40,7 @@ int index_bind_rank(struct index_view *view, const struct image_header *ranks, c
  * found by their hash, targets and links in bounds, rows sorted, CSC the transpose of CSR, pages
  * and blocks consistent, scores finite, non-negative and summing to one, order a permutation.
  * Stops at the first fault and says the section, element and offset. Absent
- * ranks are skipped. Checksums are image_check_hot()'s. */
+ * ranks are skipped. Checksums are for whoever loads the image. */
 int index_verify(const struct index_view *view, const char *name, struct fault *why);
 
 /* The title entry that people mean by `title`: exactly it in normal form; else (*exact false) the

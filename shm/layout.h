@@ -96,9 +96,9 @@ struct image_header {
 
 /* What the index is about. Strings are NUL-terminated UTF-8, cut at a character if too long. */
 struct index_meta {
-    uint32_t page_count;  /* vertices, n */
-    uint32_t title_count; /* title entries, redirects included, T */
-    uint64_t edge_count;  /* m */
+    uint32_t page_count;   /* vertices, n */
+    uint32_t title_count;  /* title entries, redirects included, T */
+    uint64_t edge_count;   /* m */
     uint32_t first_letter; /* 1: the first letter of a title is upper-cased (<case>) */
     uint32_t has_text;     /* 0: built from a graph, not from a dump */
     uint64_t built_unix_s;
@@ -139,7 +139,7 @@ struct title_slot {
 struct rank_info {
     double damping;
     double tolerance;
-    double change;       /* L1, of the last iteration */
+    double change; /* L1, of the last iteration */
     uint32_t iterations;
     uint32_t precision;  /* bytes of a score while computing: 4 or 8 */
     uint32_t seed_count; /* 0: uniform teleport */

@@ -16,9 +16,9 @@
 
 struct rank_view {
     const struct rank_info *info;
-    const double *scores;       /* [n] sum 1 */
-    const uint32_t *order;      /* [n] vertices, best first */
-    const uint32_t *positions;  /* [n] inverse of order */
+    const double *scores;        /* [n] sum 1 */
+    const uint32_t *order;       /* [n] vertices, best first */
+    const uint32_t *positions;   /* [n] inverse of order */
     const uint32_t *title_ranks; /* [T] position of each entry's page */
     const uint32_t *minima; /* sparse table over blocks of RANK_BLOCK entries: row r holds, for each
                              * block b, the smallest rank_key() of blocks b .. b + 2^r - 1, or of

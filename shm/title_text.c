@@ -221,3 +221,12 @@ uint64_t title_hash(const char *title, size_t length)
 {
     return XXH3_64bits(title, length);
 }
+
+bool title_is(struct text_ref title, bool first_letter, const char *normal, size_t length)
+{
+    if (title.length == length && memcmp(title.bytes, normal, length) == 0)
+        return true;
+    char form[TITLE_MAX_BYTES];
+    int n = title_normalise(title.bytes, title.length, first_letter, form);
+    return n > 0 && (size_t)n == length && memcmp(form, normal, length) == 0;
+}

@@ -40,8 +40,7 @@ uint32_t titles_find(const struct titles_view *titles, const char *title, size_t
             return TITLE_NONE;
         if (slot.tag != tag)
             continue;
-        const struct text_ref text = titles_text(titles, slot.entry - 1);
-        if (text.length == length && memcmp(text.bytes, title, length) == 0)
+        if (title_is(titles_text(titles, slot.entry - 1), titles->first_letter, title, length))
             return slot.entry - 1;
     }
 }

@@ -4,7 +4,7 @@
  *
  * Entries 0..T-1 are sorted by (folded title, title) as byte strings, so that what people type
  * ("Etienne", "ETIENNE") is one contiguous range with "Étienne". Exact lookup goes through a hash
- * of the normalised title; prefix search through a binary search of the folded titles, and its
+ * of the normalised title (a title is kept as its wiki writes it, which may differ); prefix search through a binary search of the folded titles, and its
  * top k by range minima over the entries' rank positions (rank.h), without scanning the range.
  */
 #ifndef FORKLORE_SHM_TITLES_H
@@ -43,16 +43,20 @@ int title_fold(const char *title, size_t length, char out[static TITLE_FOLD_BYTE
 /* 64-bit hash of a normalised title: XXH3. */
 uint64_t title_hash(const char *title, size_t length);
 
+/* Whether `title` has this normal form. */
+bool title_is(struct text_ref title, bool first_letter, const char *normal, size_t length);
+
 /* --- Reader ------------------------------------------------------------------------------- */
 
 struct titles_view {
     uint32_t count; /* T */
     uint32_t slot_mask;
+    bool first_letter; /* how titles are normalised */
     const uint32_t *offsets; /* [T+1] into bytes */
     const char *bytes;
     const uint32_t *fold_offsets; /* [T+1] */
     const char *fold_bytes;
-    const uint32_t *targets; /* [T] vertex | TITLE_IS_REDIRECT */
+    const uint32_t *targets;        /* [T] vertex | TITLE_IS_REDIRECT */
     const struct title_slot *slots; /* [slot_mask + 1] */
 };
 
@@ -61,7 +65,7 @@ struct text_ref titles_fold(const struct titles_view *titles, uint32_t entry);
 uint32_t titles_vertex(const struct titles_view *titles, uint32_t entry);
 bool titles_is_redirect(const struct titles_view *titles, uint32_t entry);
 
-/* The entry whose title is exactly these normalised bytes, or TITLE_NONE. */
+/* The entry whose title has this normal form, or TITLE_NONE. */
 uint32_t titles_find(const struct titles_view *titles, const char *title, size_t length);
 
 /* The half-open range of entries whose folded title starts with (`whole`: equals) these folded
@@ -74,7 +78,7 @@ struct title_range titles_range(const struct titles_view *titles, const char *fo
 
 /* --- Writer (titles_build.c) -------------------------------------------------------------- */
 
-/* One name on the way in: normalised UTF-8 and where it leads. */
+/* One name on the way in, as people are to see it, and where it leads. */
 struct title_input {
     const char *bytes; /* borrowed until titles_build() returns */
     uint32_t length;
@@ -89,10 +93,10 @@ struct titles_built {
     void *memory[6];
 };
 
-/* Sorts, folds and hashes `inputs`. -ENOMEM, -EFBIG past 4 GiB of title bytes, -EINVAL if a title
- * is given twice, -EILSEQ or -ENAMETOOLONG for what title_normalise() would not have let pass. */
+/* Sorts, folds and hashes `inputs`, by their normal forms. -ENOMEM, -EFBIG past 4 GiB of title
+ * bytes, -EINVAL if a normal form is given twice, -EILSEQ or -ENAMETOOLONG for what has none. */
 int titles_build(struct titles_built *built, const struct title_input *inputs, uint32_t count,
-                 struct fault *why);
+                 bool first_letter, struct fault *why);
 void titles_built_fini(struct titles_built *built);
 
 #endif

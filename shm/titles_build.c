@@ -24,6 +24,7 @@ struct sort_item {
 struct builder {
     const struct title_input *inputs;
     uint32_t count;
+    bool first_letter;
     char *folds; /* arena, in input order */
     uint64_t fold_bytes, fold_capacity;
     uint32_t *fold_starts; /* [count + 1] */
@@ -196,7 +197,10 @@ static int fold_all(struct builder *b, struct fault *why)
             b->fold_capacity = capacity;
         }
         b->fold_starts[i] = (uint32_t)b->fold_bytes;
-        const int n = title_fold(input->bytes, input->length, b->folds + b->fold_bytes);
+        char normal[TITLE_MAX_BYTES];
+        int n = title_normalise(input->bytes, input->length, b->first_letter, normal);
+        if (n >= 0)
+            n = title_fold(normal, (size_t)n, b->folds + b->fold_bytes);
         if (n < 0)
             return fault_set(why, -n, "title %u (%.*s): %s", i,
                              input->length < 80 ? (int)input->length : 80, input->bytes,
@@ -222,16 +226,6 @@ static int order_all(struct builder *b, struct fault *why)
     return 0;
 }
 
-/* Duplicates are neighbours now. Called while the last two titles are still in the cache. */
-static int check_distinct(const struct titles_view *view, uint32_t entry, struct fault *why)
-{
-    const struct text_ref last = titles_text(view, entry - 1), text = titles_text(view, entry);
-    if (last.length != text.length || memcmp(last.bytes, text.bytes, text.length) != 0)
-        return 0;
-    return fault_set(why, EINVAL, "title \"%.*s\" is given twice",
-                     text.length < 80 ? (int)text.length : 80, text.bytes);
-}
-
 /* One section's array, kept in built->memory. */
 static void *keep(struct titles_built *built, int slot, uint64_t bytes)
 {
@@ -252,6 +246,7 @@ static int lay_out(struct titles_built *built, const struct builder *b, struct f
 
     struct titles_view *view = &built->view;
     *view = (struct titles_view){.count = b->count,
+                                 .first_letter = b->first_letter,
                                  .offsets = offsets,
                                  .bytes = bytes,
                                  .fold_offsets = fold_offsets,
@@ -268,9 +263,6 @@ static int lay_out(struct titles_built *built, const struct builder *b, struct f
         fold_offsets[entry + 1] = fold_at += fold.length;
         targets[entry] = b->inputs[i].target;
         built->entry_of_input[i] = entry;
-        int rc = entry ? check_distinct(view, entry, why) : 0;
-        if (rc)
-            return rc;
     }
     return 0;
 }
@@ -288,17 +280,25 @@ static int hash_all(struct titles_built *built, struct fault *why)
     view->slots = slots;
     for (uint32_t entry = 0; entry < view->count; entry++) {
         const struct text_ref text = titles_text(view, entry);
-        const uint64_t hash = title_hash(text.bytes, text.length);
+        char normal[TITLE_MAX_BYTES];
+        const int length = title_normalise(text.bytes, text.length, view->first_letter, normal);
+        MUST(length >= 0); /* fold_all() has seen it */
+        const uint64_t hash = title_hash(normal, (size_t)length);
+        const uint32_t tag = (uint32_t)(hash >> 32);
         uint32_t i = (uint32_t)hash & view->slot_mask;
-        while (slots[i].entry)
-            i = (i + 1) & view->slot_mask;
-        slots[i] = (struct title_slot){.tag = (uint32_t)(hash >> 32), .entry = entry + 1};
+        for (; slots[i].entry; i = (i + 1) & view->slot_mask) {
+            if (slots[i].tag == tag && title_is(titles_text(view, slots[i].entry - 1),
+                                                view->first_letter, normal, (size_t)length))
+                return fault_set(why, EINVAL, "title \"%.*s\" is given twice",
+                                 length < 80 ? length : 80, normal);
+        }
+        slots[i] = (struct title_slot){.tag = tag, .entry = entry + 1};
     }
     return 0;
 }
 
 int titles_build(struct titles_built *built, const struct title_input *inputs, uint32_t count,
-                 struct fault *why)
+                 bool first_letter, struct fault *why)
 {
     *built = (struct titles_built){0};
     for (uint32_t i = 0; i < count; i++)
@@ -309,7 +309,7 @@ int titles_build(struct titles_built *built, const struct title_input *inputs, u
     if (count > INT32_MAX)
         return fault_set(why, EFBIG, "%u titles are too many", count);
 
-    struct builder b = {.inputs = inputs, .count = count};
+    struct builder b = {.inputs = inputs, .count = count, .first_letter = first_letter};
     int rc = fold_all(&b, why);
     if (!rc)
         rc = order_all(&b, why);

@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 #include <zstd.h>
 
 #include <cmocka.h>
@@ -116,7 +117,7 @@ struct opened {
     struct index_view view;
 };
 
-/* Maps and verifies an index file. */
+/* Maps an index file and verifies structure and checksums. */
 static inline void open_index(struct opened *opened, const char *path)
 {
     struct fault why = {""};
@@ -132,6 +133,12 @@ static inline void open_index(struct opened *opened, const char *path)
         index_bind(&opened->view, opened->image, path, &why) ||
         index_verify(&opened->view, path, &why))
         fail_msg("%s", why.text);
+    for (uint32_t i = 0; i < opened->image->section_count; i++) {
+        const struct section *section = &opened->image->sections[i];
+        const char *bytes = (const char *)opened->image + section->offset;
+        if (XXH64(bytes, section->bytes, 0) != section->xxh64)
+            fail_msg("%s: wrong checksum of %s", path, section_name(section->kind));
+    }
 }
 
 static inline void close_index(struct opened *opened)

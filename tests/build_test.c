@@ -288,7 +288,7 @@ static void test_build_counts_every_link_it_drops(void **state)
 static void test_build_takes_very_many_links_on_one_page(void **state)
 {
     (void)state;
-    enum { TARGETS = 100000, PAGES = 1000 };
+    enum { TARGETS = 150000, PAGES = 1000 };
     char *dump;
     size_t length;
     FILE *out = open_memstream(&dump, &length);

@@ -113,13 +113,17 @@ static ssize_t read_all(struct byte_source *source, size_t step, struct blob *ou
 {
     ssize_t got;
 
-    *out = (struct blob){.bytes = malloc(step)};
+    size_t capacity = 2 * step;
+    *out = (struct blob){.bytes = malloc(capacity)};
     assert_non_null(out->bytes);
     while ((got = bytes_read(source, out->bytes + out->length, step, why)) > 0) {
         assert_true((size_t)got <= step);
         out->length += (size_t)got;
-        out->bytes = realloc(out->bytes, out->length + step);
-        assert_non_null(out->bytes);
+        if (capacity - out->length < step) {
+            capacity *= 2;
+            out->bytes = realloc(out->bytes, capacity);
+            assert_non_null(out->bytes);
+        }
     }
     return got;
 }

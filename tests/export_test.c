@@ -5,6 +5,8 @@
 #include "tests/fixture_index.h"
 #include "tests/fixture_query.h"
 
+#include <time.h>
+
 #define PAGES     3000
 #define REDIRECTS 1500
 #define TITLES    (PAGES + REDIRECTS)
@@ -27,7 +29,7 @@ static int compare_inputs(const void *a, const void *b)
 /* Upper and lower case, one-letter titles, titles that begin alike, other scripts. */
 static void make_titles(struct world *world)
 {
-    static const char *const STARTS[] = {"A", "Ab", "a", "Zz", "É", "é", "~", "Ω", "東京", "AB"};
+    static const char *const STARTS[] = {"A", "Ab", "aC", "Zz", "É", "éa", "~", "Ω", "東京", "AB"};
     static const char *const MIDDLES[] = {"", "c", "C", "é", "z"};
     uint64_t random = 4;
 
@@ -255,11 +257,36 @@ static void test_export_cuts_a_row_that_is_too_long(void **state)
     free(pages);
 }
 
+/* However early or late the deadline strikes, the answer is one whole frame: the result, or an
+ * error with nothing left of what had been written. */
+static void test_export_is_all_or_an_error_at_any_deadline(void **state)
+{
+    const struct world *world = *state;
+    bool done = false;
+
+    for (uint64_t allowed_ns = 1000; !done; allowed_ns += allowed_ns / 4) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        uint64_t deadline_ns =
+            (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec + allowed_ns;
+        struct answer answer =
+            ask_until(world->engine, deadline_ns, "export", "snu", "links", 10000u);
+        done = !answer.is_error;
+        if (!done) {
+            assert_string_equal(answer.code, "deadline");
+            assert_true(answer.out.bytes < 200);
+        }
+        answer_fini(&answer);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_export_gives_all_rows_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(test_export_goes_on_anywhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_export_is_all_or_an_error_at_any_deadline, setup,
+                                        teardown),
         cmocka_unit_test(test_export_cuts_a_row_that_is_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,7 +129,7 @@ static inline void fixture_init(struct fixture *f, const struct fixture_page *pa
         uint32_t target = i < n ? i : redirects[i - n].target | TITLE_IS_REDIRECT;
         inputs[i] = (struct title_input){title, (uint32_t)strlen(title), target};
     }
-    MUST(titles_build(&f->titles, inputs, n + redirect_count, &why) == 0);
+    MUST(titles_build(&f->titles, inputs, n + redirect_count, true, &why) == 0);
     MUST(graph_build(&f->graph, n, arcs, &why) == 0);
     for (uint32_t v = 0; v < n; v++) {
         f->pages[v].id = pages[v].id;

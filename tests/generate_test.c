@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "coordinator/generate.h"
+#include "coordinator/generate/generate.h"
 
 #include <errno.h>
 #include <expat.h>

@@ -3,7 +3,8 @@
 MessagePack-RPC client of a few lines that shares nothing with the project's.
 
 FORKLORE_BUILD says where the programs are (default: build), FORKLORE_DATA where the real data
-is (default: ../shared/data)."""
+is (default: ../shared/data), FORKLORE_WORKERS which workers daemons get where a test does not
+care (default: processes:2)."""
 import atexit
 import itertools
 import os
@@ -23,6 +24,8 @@ BUILD = os.path.join(ROOT, os.environ.get("FORKLORE_BUILD", "build"))
 DATA = os.environ.get("FORKLORE_DATA") or os.path.join(ROOT, "..", "shared", "data")
 FORKLORE = os.path.join(BUILD, "forklore")
 FORKLORED = os.path.join(BUILD, "forklored")
+WORKERS = os.environ.get("FORKLORE_WORKERS") or "processes:2"
+WORKER_MODE, WORKER_COUNT = WORKERS.split(":")[0], int(WORKERS.split(":")[1])
 # Sanitizers and valgrind slow everything down; nothing here waits this long when all is well.
 PATIENCE_S = float(os.environ.get("FORKLORE_PATIENCE", "60"))
 
@@ -155,7 +158,11 @@ class Connection:
     def __init__(self, path, timeout=PATIENCE_S):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(timeout)
-        self.socket.connect(path)
+        try:
+            self.socket.connect(path)
+        except OSError:
+            self.socket.close()
+            raise
         self.unpacker = msgpack.Unpacker(raw=False, strict_map_key=False)
         self.ids = itertools.count(1)
         self.notifications = []
@@ -306,7 +313,7 @@ class DaemonTest(unittest.TestCase):
     """Tests that share one daemon over the small wiki."""
 
     maxDiff = None
-    OPTIONS = ["--workers", "processes:2"]
+    OPTIONS = ["--workers", WORKERS]
     daemon = None
 
     @classmethod

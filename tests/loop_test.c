@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The event loop on real sockets, eventfds, timers and processes: what repeats, what comes once,
- * cancelling, pausing, freeing an operation in its callback, a forked child beside it.
+ * The event loop on real sockets, files, eventfds, timers and processes: what repeats, what comes
+ * once, cancelling, freeing an operation in its callback, a forked child beside it. Receiving has
+ * a test program of its own, loop_recv_test.c.
  */
 #include "ipc/bell.h"
 #include "ipc/loop.h"
+#include "tests/fixture_loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,82 +25,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define MS UINT64_C(1000000)
-
-static struct loop *make_loop(void)
-{
-    struct loop *loop;
-    struct fault why;
-    int err = loop_create(&loop, 32, 8, 4096, &why);
-    if (err) {
-        print_message("SKIP: %s\n", why.text);
-        skip();
-    }
-    return loop;
-}
-
-/* What the callbacks of one operation have seen. */
-struct seen {
-    unsigned calls;
-    int last;
-    int fds[8];
-    unsigned fd_count;
-    size_t bytes;
-    bool disordered; /* the bytes received are not 0, 1, 2, … */
-    bool busy_at_last;
-    unsigned pause_every;
-};
-
-static unsigned char pattern(size_t position)
-{
-    return (unsigned char)(position * 31 + position / 251);
-}
-
-static void note(struct loop_op *op, int result)
-{
-    struct seen *seen = op->owner;
-    seen->calls++;
-    seen->last = result;
-    seen->busy_at_last = loop_busy(op);
-    if (op->kind == LOOP_ACCEPT && result >= 0 && seen->fd_count < 8)
-        seen->fds[seen->fd_count++] = result;
-    if (op->kind == LOOP_RECV)
-        for (int i = 0; i < result; i++)
-            seen->disordered |= (unsigned char)op->data[i] != pattern(seen->bytes++);
-    if (seen->pause_every > 0 && result > 0 && seen->calls % seen->pause_every == 0)
-        loop_recv_pause(op->loop, op);
-}
-
-/* Turns the loop until the operation has called back `calls` times, at most two seconds. */
-static void run_until(struct loop *loop, const struct seen *seen, unsigned calls)
-{
-    struct loop_op watchdog = {.fn = note, .owner = &(struct seen){0}};
-    const struct seen *late = watchdog.owner;
-    loop_timer(loop, &watchdog, loop_now_ns() + 2000 * MS);
-    while (seen->calls < calls && late->calls == 0)
-        assert_true(loop_run(loop, true) >= 0);
-    if (late->calls > 0)
-        fail_msg("%u callbacks instead of %u", seen->calls, calls);
-    loop_cancel(loop, &watchdog);
-    while (loop_busy(&watchdog))
-        assert_true(loop_run(loop, true) >= 0);
-}
-
-/* Turns the loop until nothing has happened for some milliseconds. */
-static void run_quiet(struct loop *loop)
-{
-    struct seen tick = {0};
-    struct loop_op timer = {.fn = note, .owner = &tick};
-    loop_timer(loop, &timer, loop_now_ns() + 20 * MS);
-    while (loop_busy(&timer))
-        assert_true(loop_run(loop, true) >= 0);
-}
-
-static void make_pair(int ends[2])
-{
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-}
 
 static void test_loop_timer_comes_once_and_in_time(void **unused)
 {
@@ -193,191 +119,6 @@ static void test_loop_reports_an_accept_that_cannot_work(void **unused)
     assert_true(op.single_shot);
     close(ends[0]);
     close(ends[1]);
-    loop_destroy(&loop);
-}
-
-static void send_pattern(int fd, size_t from, size_t bytes)
-{
-    unsigned char chunk[4096];
-    while (bytes > 0) {
-        size_t n = bytes < sizeof chunk ? bytes : sizeof chunk;
-        for (size_t i = 0; i < n; i++)
-            chunk[i] = pattern(from + i);
-        assert_int_equal(write(fd, chunk, n), n);
-        from += n;
-        bytes -= n;
-    }
-}
-
-static void test_loop_receives_until_the_end(void **unused)
-{
-    (void)unused;
-    for (int single = 0; single < 2; single++) {
-        struct loop *loop = make_loop();
-        int ends[2];
-        make_pair(ends);
-        struct seen seen = {0};
-        struct loop_op op = {.fn = note, .owner = &seen, .single_shot = single};
-        loop_recv(loop, &op, ends[0]);
-        send_pattern(ends[1], 0, 10);
-        run_until(loop, &seen, 1);
-        assert_int_equal(seen.last, 10);
-        assert_true(seen.busy_at_last);
-        send_pattern(ends[1], 10, 100000); /* more than all buffers hold together */
-        while (seen.bytes < 100010)
-            assert_true(loop_run(loop, true) >= 0);
-        close(ends[1]);
-        run_until(loop, &seen, seen.calls + 1);
-        assert_int_equal(seen.last, 0);
-        assert_false(seen.busy_at_last);
-        assert_false(seen.disordered);
-        close(ends[0]);
-        loop_destroy(&loop);
-    }
-}
-
-static void test_loop_cancelled_recv_ends_with_ecanceled(void **unused)
-{
-    (void)unused;
-    for (int single = 0; single < 2; single++) {
-        struct loop *loop = make_loop();
-        int ends[2];
-        make_pair(ends);
-        struct seen seen = {0};
-        struct loop_op op = {.fn = note, .owner = &seen, .single_shot = single};
-        loop_recv(loop, &op, ends[0]);
-        assert_true(loop_run(loop, false) >= 0);
-        send_pattern(ends[1], 0, 10); /* may be faster than the cancellation, or not */
-        loop_cancel(loop, &op);
-        while (loop_busy(&op))
-            assert_true(loop_run(loop, true) >= 0);
-        assert_int_equal(seen.last, -ECANCELED);
-        assert_false(seen.busy_at_last);
-        unsigned calls = seen.calls;
-        run_quiet(loop);
-        assert_int_equal(seen.calls, calls);
-        close(ends[0]);
-        close(ends[1]);
-        loop_destroy(&loop);
-    }
-}
-
-static void test_loop_paused_recv_leaves_bytes_in_the_kernel(void **unused)
-{
-    (void)unused;
-    struct loop *loop = make_loop();
-    int ends[2];
-    make_pair(ends);
-    struct seen seen = {0};
-    struct loop_op op = {.fn = note, .owner = &seen};
-    loop_recv(loop, &op, ends[0]);
-    run_quiet(loop);
-    loop_recv_pause(loop, &op);
-    run_quiet(loop);
-    assert_false(loop_busy(&op)); /* let go, without a callback */
-    send_pattern(ends[1], 0, 5000);
-    run_quiet(loop);
-    assert_int_equal(seen.calls, 0);
-    loop_recv_resume(loop, &op);
-    while (seen.bytes < 5000)
-        assert_true(loop_run(loop, true) >= 0);
-
-    /* Resumed before the kernel has let go, and paused again. */
-    loop_recv_pause(loop, &op);
-    loop_recv_resume(loop, &op);
-    loop_recv_pause(loop, &op);
-    loop_recv_resume(loop, &op);
-    send_pattern(ends[1], 5000, 100);
-    while (seen.bytes < 5100)
-        assert_true(loop_run(loop, true) >= 0);
-    assert_false(seen.disordered);
-
-    /* Cancelled while paused. */
-    loop_recv_pause(loop, &op);
-    loop_cancel(loop, &op);
-    run_until(loop, &seen, seen.calls + 1);
-    assert_int_equal(seen.last, -ECANCELED);
-    assert_false(loop_busy(&op));
-    loop_recv_resume(loop, &op); /* nothing to resume */
-    assert_false(loop_busy(&op));
-    close(ends[0]);
-    close(ends[1]);
-    loop_destroy(&loop);
-}
-
-static void test_loop_pausing_neither_loses_nor_reorders(void **unused)
-{
-    (void)unused;
-    enum { TOTAL = 4 << 20 };
-    struct loop *loop = make_loop();
-    for (int single = 0; single < 2; single++) {
-        int ends[2];
-        make_pair(ends);
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            loop_forget(&loop);
-            close(ends[0]);
-            alarm(10);
-            send_pattern(ends[1], 0, TOTAL);
-            _exit(0);
-        }
-        close(ends[1]);
-        struct seen seen = {.pause_every = 3};
-        struct loop_op op = {.fn = note, .owner = &seen, .single_shot = single};
-        loop_recv(loop, &op, ends[0]);
-        unsigned resumed = 0;
-        while (seen.calls == 0 || seen.last > 0) {
-            assert_true(loop_run(loop, false) >= 0);
-            if (op.paused) { /* sometimes at once, sometimes after the kernel let go */
-                if (resumed % 2)
-                    loop_run(loop, false);
-                loop_recv_resume(loop, &op);
-                resumed++;
-            }
-        }
-        assert_int_equal(seen.last, 0);
-        assert_int_equal(seen.bytes, TOTAL);
-        assert_false(seen.disordered);
-        assert_true(resumed > 10);
-        int status;
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(status, 0);
-        close(ends[0]);
-    }
-    loop_destroy(&loop);
-}
-
-static void test_loop_shares_few_buffers_among_many_sockets(void **unused)
-{
-    (void)unused;
-    enum { SOCKETS = 24 }; /* for 8 buffers: some run into ENOBUFS */
-    struct loop *loop = make_loop();
-    int ends[SOCKETS][2];
-    struct seen seen[SOCKETS];
-    struct loop_op ops[SOCKETS];
-    memset(seen, 0, sizeof seen);
-    memset(ops, 0, sizeof ops);
-    for (unsigned i = 0; i < SOCKETS; i++) {
-        make_pair(ends[i]);
-        ops[i].fn = note;
-        ops[i].owner = &seen[i];
-        loop_recv(loop, &ops[i], ends[i][0]);
-        send_pattern(ends[i][1], 0, 50000);
-    }
-    for (unsigned i = 0; i < SOCKETS; i++) {
-        while (seen[i].bytes < 50000)
-            assert_true(loop_run(loop, true) >= 0);
-        assert_false(seen[i].disordered);
-        assert_true(loop_busy(&ops[i]));
-        loop_cancel(loop, &ops[i]);
-    }
-    run_quiet(loop);
-    for (unsigned i = 0; i < SOCKETS; i++) {
-        assert_false(loop_busy(&ops[i]));
-        close(ends[i][0]);
-        close(ends[i][1]);
-    }
     loop_destroy(&loop);
 }
 
@@ -690,11 +431,6 @@ int main(void)
         cmocka_unit_test(test_loop_timer_comes_once_and_in_time),
         cmocka_unit_test(test_loop_accepts_until_cancelled),
         cmocka_unit_test(test_loop_reports_an_accept_that_cannot_work),
-        cmocka_unit_test(test_loop_receives_until_the_end),
-        cmocka_unit_test(test_loop_cancelled_recv_ends_with_ecanceled),
-        cmocka_unit_test(test_loop_paused_recv_leaves_bytes_in_the_kernel),
-        cmocka_unit_test(test_loop_pausing_neither_loses_nor_reorders),
-        cmocka_unit_test(test_loop_shares_few_buffers_among_many_sockets),
         cmocka_unit_test(test_loop_sends_all_of_it),
         cmocka_unit_test(test_loop_reads_files_at_offsets),
         cmocka_unit_test(test_loop_eventfd_wakes_every_time),

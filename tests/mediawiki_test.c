@@ -485,6 +485,14 @@ static void test_mediawiki_needs_titles(void **state)
     expect_text_error(HEAD "<page/>" TAIL, EBADMSG, "has no title");
 }
 
+static void test_mediawiki_refuses_control_characters_in_titles(void **state)
+{
+    (void)state;
+    expect_text_error(HEAD PAGE("A\nB", "") TAIL, EBADMSG, "control character (0x0a)");
+    expect_text_error(HEAD PAGE("A&#9;B", "") TAIL, EBADMSG, "control character (0x09)");
+    expect_text_error(HEAD PAGE("A\x7f", "") TAIL, EBADMSG, "control character (0x7f)");
+}
+
 static void test_mediawiki_limits_titles(void **state)
 {
     char *xml = malloc(20000), title[10001];
@@ -659,6 +667,7 @@ int main(void)
         cmocka_unit_test(test_mediawiki_names_what_is_no_export),
         cmocka_unit_test(test_mediawiki_needs_a_page),
         cmocka_unit_test(test_mediawiki_needs_titles),
+        cmocka_unit_test(test_mediawiki_refuses_control_characters_in_titles),
         cmocka_unit_test(test_mediawiki_limits_titles),
         cmocka_unit_test(test_mediawiki_names_invalid_utf8),
         cmocka_unit_test(test_mediawiki_names_broken_xml),

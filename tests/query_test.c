@@ -447,8 +447,18 @@ static void test_query_past_its_deadline_is_not_begun(void **state)
 {
     struct query_engine *engine = ((struct world *)*state)->engine;
 
-    refuse_late(engine, 1, "lookup", "s", "City");
-    refuse_late(engine, 1, "export", "s", "links");
+    static const struct {
+        const char *method, *format;
+    } CALLS[] = {{"lookup", "s"}, {"path", "ss"}, {"related", "s"}, {"export", ""}};
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct answer answer =
+            ask_until(engine, 1, CALLS[i].method, CALLS[i].format, "City", "News");
+        assert_true(answer.is_error);
+        assert_string_equal(answer.code, "deadline");
+        assert_non_null(strstr(answer.message, CALLS[i].method));
+        answer_fini(&answer);
+    }
 }
 
 /* A response is whole or failed, never half, and appends to what is there. */

@@ -4,6 +4,7 @@
 python3-pynvim), calls every query method. It takes params by position, sends its method names and
 its hello as it likes, and knows nothing of forklore."""
 import unittest
+import warnings
 
 try:
     from pynvim.msgpack_rpc import socket_session
@@ -17,6 +18,7 @@ from harness import IDS, LINKS, PAGES, REDIRECTS, DaemonTest, page_element
 class StockClientTest(DaemonTest):
     def setUp(self):
         super().setUp()
+        warnings.simplefilter("ignore", ResourceWarning) # what it leaves open is its own affair
         # Begins with a notification that the daemon does not know, as it does with Neovim.
         self.session = socket_session(self.daemon.path)
         self.session.error_wrapper = lambda error: LookupError(error["code"])

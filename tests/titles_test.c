@@ -266,7 +266,7 @@ static void build_random(struct set *set, uint32_t count)
             add_title(set, title, n);
     }
     struct fault why;
-    assert_int_equal(titles_build(&set->built, set->inputs, set->count, &why), 0);
+    assert_int_equal(titles_build(&set->built, set->inputs, set->count, false, &why), 0);
 }
 
 static int compare_refs(struct text_ref x, struct text_ref y)
@@ -361,7 +361,7 @@ static void test_titles_group_what_people_type(void **state)
     struct fault why;
     for (size_t i = 0; i < 7; i++)
         add_title(&set, names[i], (int)strlen(names[i]));
-    assert_int_equal(titles_build(&set.built, set.inputs, 7, &why), 0);
+    assert_int_equal(titles_build(&set.built, set.inputs, 7, false, &why), 0);
     const struct title_range whole = titles_range(&set.built.view, "etienne", 7, true);
     assert_int_equal(whole.end - whole.first, 3);
     const struct title_range prefix = titles_range(&set.built.view, "etienn", 6, false);
@@ -386,7 +386,7 @@ static void test_titles_build_sorts_bytes_of_any_kind(void **state)
                 add_title(&set, text, length);
         }
     struct fault why;
-    assert_int_equal(titles_build(&set.built, set.inputs, set.count, &why), 0);
+    assert_int_equal(titles_build(&set.built, set.inputs, set.count, false, &why), 0);
     check_set(&set);
     free_set(&set);
 }
@@ -396,7 +396,7 @@ static void test_titles_build_of_nothing(void **state)
     (void)state;
     struct titles_built built;
     struct fault why;
-    assert_int_equal(titles_build(&built, NULL, 0, &why), 0);
+    assert_int_equal(titles_build(&built, NULL, 0, false, &why), 0);
     assert_int_equal(titles_find(&built.view, "a", 1), TITLE_NONE);
     const struct title_range range = titles_range(&built.view, "a", 1, false);
     assert_int_equal(range.first, range.end);
@@ -410,22 +410,51 @@ static void test_titles_build_refuses(void **state)
     struct titles_built built;
     struct fault why;
     const struct title_input twice[] = {{"Twin", 4, 0}, {"Other", 5, 1}, {"Twin", 4, 2}};
-    assert_int_equal(titles_build(&built, twice, 3, &why), -EINVAL);
+    assert_int_equal(titles_build(&built, twice, 3, false, &why), -EINVAL);
     assert_non_null(strstr(why.text, "\"Twin\" is given twice"));
     const struct title_input invalid[] = {{"Fine", 4, 0}, {"\xc3(", 2, 1}};
-    assert_int_equal(titles_build(&built, invalid, 2, &why), -EILSEQ);
+    assert_int_equal(titles_build(&built, invalid, 2, false, &why), -EILSEQ);
     assert_non_null(strstr(why.text, "title 1"));
     /* Sizes are added up before anything is read. */
     const struct title_input huge[] = {{"", UINT32_MAX, 0}, {"", UINT32_MAX, 1}};
-    assert_int_equal(titles_build(&built, huge, 2, &why), -EFBIG);
+    assert_int_equal(titles_build(&built, huge, 2, false, &why), -EFBIG);
     titles_built_fini(&built);
 
     /* Many of the same do not make the sort slow. */
     struct title_input *same = calloc(100000, sizeof *same);
     for (uint32_t i = 0; i < 100000; i++)
         same[i] = (struct title_input){"Same old title", 14, i};
-    assert_int_equal(titles_build(&built, same, 100000, &why), -EINVAL);
+    assert_int_equal(titles_build(&built, same, 100000, false, &why), -EINVAL);
     free(same);
+}
+
+/* A title is shown as it was given and found by any spelling with its normal form. */
+static void test_titles_keep_their_spelling(void **state)
+{
+    (void)state;
+    static const char *const given[] = {"Star Trek  Deep Space Nine", "plain", "Two_words"};
+    static const char *const normal[] = {"Star Trek Deep Space Nine", "Plain", "Two words"};
+    struct title_input inputs[3];
+    for (uint32_t i = 0; i < 3; i++)
+        inputs[i] = (struct title_input){given[i], (uint32_t)strlen(given[i]), i};
+    struct titles_built built;
+    struct fault why;
+    assert_int_equal(titles_build(&built, inputs, 3, true, &why), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        const uint32_t entry = titles_find(&built.view, normal[i], strlen(normal[i]));
+        assert_int_equal(entry, built.entry_of_input[i]);
+        const struct text_ref text = titles_text(&built.view, entry);
+        assert_int_equal(text.length, strlen(given[i]));
+        assert_memory_equal(text.bytes, given[i], text.length);
+        assert_int_equal(titles_find(&built.view, given[i], strlen(given[i])), TITLE_NONE);
+    }
+    const struct title_range range = titles_range(&built.view, "star trek deep", 14, false);
+    assert_int_equal(range.end - range.first, 1);
+    titles_built_fini(&built);
+
+    inputs[1] = (struct title_input){normal[0], (uint32_t)strlen(normal[0]), 1};
+    assert_int_equal(titles_build(&built, inputs, 3, true, &why), -EINVAL);
+    assert_non_null(strstr(why.text, "given twice"));
 }
 
 int main(void)
@@ -443,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_titles_build_sorts_bytes_of_any_kind),
         cmocka_unit_test(test_titles_build_of_nothing),
         cmocka_unit_test(test_titles_build_refuses),
+        cmocka_unit_test(test_titles_keep_their_spelling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <expat.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <string.h>
 #include <unistd.h>
@@ -126,13 +127,14 @@ static int read_stored(const struct article_store *store, uint32_t number, char 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return fault_errno(why, EIO, "index file: cannot read text block %u at offset %llu",
-                               number, (unsigned long long)offset);
+            return fault_errno(why, EIO, "index file: cannot read text block %u at offset %" PRIu64,
+                               number, offset);
         if (n == 0)
             return fault_set(why, EIO,
-                             "index file: ends at offset %llu, inside text block %u: it was cut "
+                             "index file: ends at offset %" PRIu64
+                             ", inside text block %u: it was cut "
                              "short after it was loaded",
-                             (unsigned long long)(offset + done), number);
+                             offset + done, number);
         done += (size_t)n;
     }
     return 0;
@@ -180,8 +182,10 @@ static int load_block(struct article_store *store, uint32_t number, char **raw, 
     if (result == 0)
         result = decompress(store, number, stored, *raw, why);
     free(stored);
-    if (result < 0)
+    if (result < 0) {
         free(*raw);
+        *raw = NULL;
+    }
     return result;
 }
 
@@ -204,8 +208,8 @@ int article_element(struct article_store *store, uint32_t vertex, struct article
     if (page->block == PAGE_NO_TEXT)
         return fault_set(why, ENODATA, "this page has no text");
     if (page->block >= index->block_count)
-        return fault_set(why, EBADMSG, "index file: page %u is in text block %u of %llu", vertex,
-                         page->block, (unsigned long long)index->block_count);
+        return fault_set(why, EBADMSG, "index file: page %u is in text block %u of %" PRIu64,
+                         vertex, page->block, index->block_count);
 
     uint32_t raw_bytes = index->text_blocks[page->block].raw_bytes;
     if (page->block_offset > raw_bytes || page->element_bytes > raw_bytes - page->block_offset)
@@ -218,7 +222,7 @@ int article_element(struct article_store *store, uint32_t vertex, struct article
 
     char *raw = NULL;
     int result = load_block(store, page->block, &raw, why);
-    if (result < 0)
+    if (!raw)
         return result;
     result = copy(raw + page->block_offset, page->element_bytes, element, why);
     cache_keep(store, page->block, raw, raw_bytes);

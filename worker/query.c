@@ -86,7 +86,7 @@ struct text_ref query_clip(struct text_ref text, uint32_t bytes)
     return text;
 }
 
-bool query_fail(struct query *query, enum rpc_error error, const char *format, ...)
+void query_error(struct query *query, enum rpc_error error, const char *format, ...)
 {
     char message[512];
     va_list args;
@@ -96,22 +96,22 @@ bool query_fail(struct query *query, enum rpc_error error, const char *format, .
     va_end(args);
     query->out->bytes = query->out_start;
     rpc_error(query->out, query->request->msgid, error, message);
-    return false;
 }
 
-bool query_fail_errno(struct query *query, int result)
+void query_error_errno(struct query *query, int result)
 {
     if (result == -ETIME)
-        return query_fail(query, RPC_DEADLINE, "%s: not done within the time allowed",
-                          query->method->name);
-    return query_fail(query, RPC_INTERNAL, "%s: out of memory", query->method->name);
+        query_error(query, RPC_DEADLINE, "%s: not done within the time allowed",
+                    query->method->name);
+    else
+        query_error(query, RPC_INTERNAL, "%s: out of memory", query->method->name);
 }
 
 bool query_late(struct query *query, uint64_t work)
 {
     if (!patience_over(&query->patience, work))
         return false;
-    query_fail_errno(query, -ETIME);
+    query_error_errno(query, -ETIME);
     return true;
 }
 
@@ -131,14 +131,14 @@ void query_run(struct query_engine *engine, const struct rpc_request *request, u
     const char *unknown;
 
     if (!query.method)
-        query_fail(&query, RPC_UNKNOWN_METHOD, "no such query");
+        query_error(&query, RPC_UNKNOWN_METHOD, "no such query");
     else if (!rpc_params_begin(&query.params, request->params))
-        query_fail(&query, RPC_BAD_PARAMS, "%s: params have to be an array or a map",
-                   query.method->name);
+        query_error(&query, RPC_BAD_PARAMS, "%s: params have to be an array or a map",
+                    query.method->name);
     else if ((unknown = rpc_params_unknown(&query.params, query.method->params, name)))
-        query_fail(&query, RPC_BAD_PARAMS, "%s has no parameter %s", query.method->name, unknown);
+        query_error(&query, RPC_BAD_PARAMS, "%s has no parameter %s", query.method->name, unknown);
     else if (patience_expired(&query.patience))
-        query_fail_errno(&query, -ETIME);
+        query_error_errno(&query, -ETIME);
     else
         query.method->run(&query);
 }

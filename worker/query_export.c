@@ -7,18 +7,17 @@
  */
 #include "worker/query_int.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
 #define EXPORT_ROWS_MAX  10000
 #define EXPORT_BYTES     (512u << 10)
 #define EXPORT_ROW_BYTES (4u << 20)
+#define CURSOR_GIVEN     (UINT64_C(1) << 32) /* a target already given, in cursors */
 
 enum export_kind { EXPORT_SCORES, EXPORT_LINKS, EXPORT_TITLES };
 static const char *const KINDS[] = {"scores", "links", "titles", NULL};
 
-struct export
-{
+struct piece {
     struct query *query;
     uint64_t limit, rows;
     uint32_t position; /* next one */
@@ -26,52 +25,52 @@ struct export
     uint32_t count;    /* of positions */
 };
 
-static bool has_bytes(const struct export *export, size_t bytes)
+static bool has_bytes(const struct piece *piece, size_t bytes)
 {
-    const struct query *query = export->query;
+    const struct query *query = piece->query;
 
     return query->out->failed || query->out->bytes - query->out_start >= bytes;
 }
 
-static bool piece_full(const struct export *export)
+static bool piece_full(const struct piece *piece)
 {
-    return export->rows == export->limit || has_bytes(export, EXPORT_BYTES);
+    return piece->rows == piece->limit || has_bytes(piece, EXPORT_BYTES);
 }
 
-static bool export_scores(struct export *export)
+static bool export_scores(struct piece *piece)
 {
-    const struct rank_view *rank = &export->query->index->rank;
-    struct wire_out *out = export->query->out;
+    const struct rank_view *rank = &piece->query->index->rank;
+    struct wire_out *out = piece->query->out;
 
-    for (; export->position < export->count && !piece_full(export); export->position++) {
-        uint32_t vertex = rank->order[export->position];
+    for (; piece->position < piece->count && !piece_full(piece); piece->position++) {
+        uint32_t vertex = rank->order[piece->position];
 
         wire_array(out, 2);
         wire_double(out, rank->scores[vertex]);
-        query_text(out, query_page_title(export->query, vertex));
-        export->rows++;
+        query_text(out, query_page_title(piece->query, vertex));
+        piece->rows++;
     }
     return true;
 }
 
-static bool export_titles(struct export *export)
+static bool export_titles(struct piece *piece)
 {
-    const struct titles_view *titles = &export->query->index->titles;
-    struct title_order *order = export->query->engine->order;
-    struct wire_out *out = export->query->out;
+    const struct titles_view *titles = &piece->query->index->titles;
+    struct title_order *order = piece->query->engine->order;
+    struct wire_out *out = piece->query->out;
 
-    for (; export->position < export->count && !piece_full(export); export->position++) {
-        uint32_t entry = title_order_at(order, export->position);
+    for (; piece->position < piece->count && !piece_full(piece); piece->position++) {
+        uint32_t entry = title_order_at(order, piece->position);
 
-        if (query_late(export->query, 1))
+        if (query_late(piece->query, 1))
             return false;
         wire_array(out, 2);
         query_text(out, titles_text(titles, entry));
         if (titles_is_redirect(titles, entry))
-            query_text(out, query_page_title(export->query, titles_vertex(titles, entry)));
+            query_text(out, query_page_title(piece->query, titles_vertex(titles, entry)));
         else
             wire_nil(out);
-        export->rows++;
+        piece->rows++;
     }
     return true;
 }
@@ -81,96 +80,96 @@ static int compare_titles(const void *a, const void *b)
     return text_compare(*(const struct text_ref *)a, *(const struct text_ref *)b);
 }
 
-/* One row of the source's targets, from export->given on. */
-static bool export_source(struct export *export, uint32_t vertex)
+/* One row of the source's targets, from piece->given on. */
+static bool export_source(struct piece *piece, uint32_t vertex)
 {
-    const struct query *query = export->query;
+    const struct query *query = piece->query;
     const struct graph_view *graph = &query->index->graph;
     uint32_t degree = (uint32_t)graph_out_degree(graph, vertex);
     struct text_ref *targets = malloc(degree * sizeof *targets);
 
     if (!targets)
-        return query_fail_errno(export->query, -ENOMEM);
+        return query_fail(piece->query, RPC_INTERNAL, "export: out of memory");
     for (uint32_t i = 0; i < degree; i++)
         targets[i] = query_page_title(query, graph->out_targets[graph->out_offsets[vertex] + i]);
     qsort(targets, degree, sizeof *targets, compare_titles);
 
-    uint32_t first = export->given;
+    uint32_t first = piece->given;
     wire_array(query->out, 2);
     query_text(query->out, query_page_title(query, vertex));
     size_t mark = wire_array_open(query->out);
     do
-        query_text(query->out, targets[export->given++]);
-    while (export->given < degree && !has_bytes(export, EXPORT_ROW_BYTES));
-    wire_array_close(query->out, mark, export->given - first);
+        query_text(query->out, targets[piece->given++]);
+    while (piece->given < degree && !has_bytes(piece, EXPORT_ROW_BYTES));
+    wire_array_close(query->out, mark, piece->given - first);
     free(targets);
 
-    export->rows++;
-    if (export->given == degree) {
-        export->given = 0;
-        export->position++;
+    piece->rows++;
+    if (piece->given == degree) {
+        piece->given = 0;
+        piece->position++;
     }
     return true;
 }
 
-static bool export_links(struct export *export)
+static bool export_links(struct piece *piece)
 {
-    const struct index_view *index = export->query->index;
-    struct title_order *order = export->query->engine->order;
+    const struct index_view *index = piece->query->index;
+    struct title_order *order = piece->query->engine->order;
 
-    while (export->position < export->count && !piece_full(export)) {
-        uint32_t entry = title_order_at(order, export->position);
+    while (piece->position < piece->count && !piece_full(piece)) {
+        uint32_t entry = title_order_at(order, piece->position);
         uint32_t vertex = titles_vertex(&index->titles, entry);
         uint64_t degree = graph_out_degree(&index->graph, vertex);
 
-        if (query_late(export->query, 1 + degree))
+        if (query_late(piece->query, 1 + degree))
             return false;
-        if (titles_is_redirect(&index->titles, entry) || export->given >= degree) {
-            export->given = 0;
-            export->position++;
-        } else if (!export_source(export, vertex)) {
+        if (titles_is_redirect(&index->titles, entry) || piece->given >= degree) {
+            piece->given = 0;
+            piece->position++;
+        } else if (!export_source(piece, vertex)) {
             return false;
         }
     }
     return true;
 }
 
-static bool export_rows(struct export *export, enum export_kind kind)
+static bool export_rows(struct piece *piece, enum export_kind kind)
 {
-    struct query_engine *engine = export->query->engine;
+    struct query_engine *engine = piece->query->engine;
 
     if (kind == EXPORT_SCORES)
-        return export_scores(export);
+        return export_scores(piece);
     if (!engine->order && title_order_create(&engine->order, &engine->index->titles) < 0)
-        return query_fail_errno(export->query, -ENOMEM);
-    return kind == EXPORT_LINKS ? export_links(export) : export_titles(export);
+        return query_fail(piece->query, RPC_INTERNAL, "export: out of memory");
+    return kind == EXPORT_LINKS ? export_links(piece) : export_titles(piece);
 }
 
 void query_export(struct query *query)
 {
-    struct export export = {.query = query, .limit = 1000};
+    struct piece piece = {.query = query, .limit = 1000};
     const struct index_meta *meta = query->index->meta;
     uint64_t cursor = 0;
     unsigned kind;
 
     if (!query_param_choice(query, 0, KINDS, &kind) ||
         !query_param_uint(query, 1, 0, UINT64_MAX, &cursor) ||
-        !query_param_uint(query, 2, 1, EXPORT_ROWS_MAX, &export.limit))
+        !query_param_uint(query, 2, 1, EXPORT_ROWS_MAX, &piece.limit))
         return;
-    export.position = (uint32_t)cursor;
-    export.given = (uint32_t)(cursor >> 32);
-    export.count = kind == EXPORT_SCORES ? meta->page_count : meta->title_count;
+    piece.position = (uint32_t)cursor;
+    piece.given = (uint32_t)(cursor / CURSOR_GIVEN);
+    piece.count = kind == EXPORT_SCORES ? meta->page_count : meta->title_count;
 
     struct wire_out *out = query_answer(query);
     wire_map(out, 3);
     wire_key(out, "rows");
     size_t mark = wire_array_open(out);
-    if (!export_rows(&export, kind))
+    if (!export_rows(&piece, kind))
         return;
-    wire_array_close(out, mark, (uint32_t) export.rows);
+    wire_array_close(out, mark, (uint32_t)piece.rows);
     wire_key(out, "next");
-    if (export.position < export.count)
-        wire_uint(out, (uint64_t) export.given << 32 | export.position);
+    if (piece.position < piece.count)
+        wire_uint(out, piece.given * CURSOR_GIVEN + piece.position);
     else
         wire_nil(out);
     wire_key(out, "generation");

@@ -48,14 +48,13 @@ void query_backlinks(struct query *query)
     answer_links(query, query->index->graph.in_offsets, query->index->graph.in_sources);
 }
 
-static bool no_path(struct query *query, uint32_t from, uint32_t to, uint64_t max_length)
+static void no_path(struct query *query, uint32_t from, uint32_t to, uint64_t max_length)
 {
     struct text_ref a = CLIP(query_page_title(query, from));
     struct text_ref b = CLIP(query_page_title(query, to));
 
-    return query_fail(query, RPC_NOT_FOUND,
-                      "no path of at most %llu links from \"%.*s\" to \"%.*s\"",
-                      (unsigned long long)max_length, TEXT_FORMAT(a), TEXT_FORMAT(b));
+    query_error(query, RPC_NOT_FOUND, "no path of at most %llu links from \"%.*s\" to \"%.*s\"",
+                (unsigned long long)max_length, TEXT_FORMAT(a), TEXT_FORMAT(b));
 }
 
 void query_path(struct query *query)
@@ -73,7 +72,7 @@ void query_path(struct query *query)
     if (result == -ENOENT)
         no_path(query, from.vertex, to.vertex, max_length);
     else if (result < 0)
-        query_fail_errno(query, result);
+        query_error_errno(query, result);
     if (result < 0)
         return;
 

@@ -3,7 +3,7 @@
  * What the query_*.c files share: a running request, its parameters, its answer.
  *
  * A method reads its parameters, computes, then calls query_answer() and appends one result value.
- * Whatever fails, early or in the middle of the result, goes through query_fail(), which takes
+ * Whatever fails, early or in the middle of the result, goes through query_error(), which takes
  * back what was written; helpers that return bool have done so when they return false.
  */
 #ifndef FORKLORE_WORKER_QUERY_INT_H
@@ -48,14 +48,16 @@ struct query {
 /* Begins the response; one value has to follow. */
 struct wire_out *query_answer(struct query *query);
 
-/* Replaces whatever was written by an error. Always false. */
-bool query_fail(struct query *query, enum rpc_error error, const char *format, ...)
+/* Replaces whatever was written by an error. */
+void query_error(struct query *query, enum rpc_error error, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Likewise, and false: a macro, so that static analysis sees which. */
+#define query_fail(...) (query_error(__VA_ARGS__), false)
 
 /* For results of path_find() and the like: -ETIME and -ENOMEM. */
-bool query_fail_errno(struct query *query, int result);
+void query_error_errno(struct query *query, int result);
 
-/* True, after query_fail(), if the deadline has passed. */
+/* True, after query_error(), if the deadline has passed. */
 bool query_late(struct query *query, uint64_t work);
 
 void query_text(struct wire_out *out, struct text_ref text);
@@ -75,7 +77,7 @@ bool query_param_double(struct query *query, unsigned position, double least, do
 /* One of `choices` (NULL-terminated); the first one if absent. */
 bool query_param_choice(struct query *query, unsigned position, const char *const *choices,
                         unsigned *choice);
-/* A str, or a bin with the same bytes; false without query_fail(). */
+/* A str, or a bin with the same bytes; false without query_error(). */
 bool query_get_text(struct wire_in *in, struct text_ref *text);
 
 /* --- Titles (query_title.c) ------------------------------------------------------------------- */

@@ -40,12 +40,12 @@ void query_page(struct query *query)
 
     int result = read_page(query->engine->articles, found.vertex, format, &text, &why);
     if (result == -ENODATA) {
-        query_fail(query, RPC_NOT_AVAILABLE, "page: %s: the index was built from a graph",
-                   why.text);
+        query_error(query, RPC_NOT_AVAILABLE, "page: %s: the index was built from a graph",
+                    why.text);
         return;
     }
     if (result < 0) {
-        query_fail(query, RPC_INTERNAL, "page: %s", why.text);
+        query_error(query, RPC_INTERNAL, "page: %s", why.text);
         return;
     }
 

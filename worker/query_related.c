@@ -129,6 +129,7 @@ static void answer_best(struct query *query, const struct related *related, cons
 {
     struct best best = {.pages = query->index->pages, .limit = limit};
 
+    MUST(limit > 0);
     for (uint32_t i = 0; i < related->scores.count; i++) {
         const struct related_score *entry = vertex_map_at(&related->scores, i);
 
@@ -164,8 +165,8 @@ void query_related(struct query *query)
         !query_param_double(query, 3, 1e-12, 1, &epsilon))
         return;
     if (damping <= 0 || damping >= 1) {
-        query_fail(query, RPC_BAD_PARAMS,
-                   "related: \"damping\" has to be a number between 0 and 1, without these two");
+        query_error(query, RPC_BAD_PARAMS,
+                    "related: \"damping\" has to be a number between 0 and 1, without these two");
         return;
     }
     if (!read_seeds(query, seeds, &seed_count))
@@ -174,7 +175,7 @@ void query_related(struct query *query)
     int result = related_push(&related, &query->index->graph, seeds, seed_count, damping, epsilon,
                               &query->patience);
     if (result < 0)
-        query_fail_errno(query, result);
+        query_error_errno(query, result);
     else
         answer_best(query, &related, seeds, seed_count, (uint32_t)limit);
     related_fini(&related);

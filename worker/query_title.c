@@ -120,7 +120,7 @@ void query_random(struct query *query)
     if (!query_param_uint(query, 0, 0, UINT64_MAX, &seed))
         return;
     if (index->meta->page_count == 0) {
-        query_fail(query, RPC_NOT_FOUND, "the index has no pages");
+        query_error(query, RPC_NOT_FOUND, "the index has no pages");
         return;
     }
     uint64_t *state = rpc_param(&query->params, 0, query->method->params[0], &value)
@@ -163,7 +163,7 @@ void query_prefix(struct query *query)
 
     int length = fold_prefix(prefix, fold);
     if (length == -EILSEQ) {
-        query_fail(query, RPC_BAD_PARAMS, "prefix: \"prefix\" is not valid UTF-8");
+        query_error(query, RPC_BAD_PARAMS, "prefix: \"prefix\" is not valid UTF-8");
         return;
     }
     if (length >= 0) {

@@ -81,7 +81,7 @@ void *vertex_map_put(struct vertex_map *map, uint32_t vertex)
 
     if (slot && *slot != 0)
         return vertex_map_at(map, *slot - 1);
-    if (map->count == map->capacity) {
+    if (!slot || map->count == map->capacity) {
         if (grow(map) < 0)
             return NULL;
         slot = slot_of(map, vertex);

@@ -15,6 +15,8 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#define RESPONSE_KEEP_BYTES ((size_t)1 << 18)
+
 /* Progress messages at most this often: people and pipes read them. */
 #define PROGRESS_PERIOD_NS UINT64_C(50000000)
 
@@ -53,14 +55,22 @@ static int idle(struct worker *worker, int (*recheck)(void *owner), void *owner)
     return err < 0 && err != -EINTR ? err : 0;
 }
 
-/* Room in the reply ring; waits for the coordinator to take replies out. The coordinator never
- * waits for a worker, so this ends; it rings the bell after making room. */
+/* Room in the reply ring; sleeps until the coordinator has taken replies out. It never waits for a
+ * worker and rings after making room (bell.h), so this ends. */
 static void *reserve_reply(struct worker *worker, size_t bytes)
 {
+    const struct bell *bell = &worker->inherit->bell;
     void *record;
     enum ring_status status;
-    while ((status = ring_reserve(&worker->replies, bytes, &record)) == RING_FULL)
-        usleep(100);
+    while ((status = ring_reserve(&worker->replies, bytes, &record)) == RING_FULL) {
+        bell_sleep(bell);
+        status = ring_reserve(&worker->replies, bytes, &record);
+        if (status == RING_FULL)
+            loop_run(worker->loop, true);
+        bell_awake(bell);
+        if (status == RING_OK)
+            break;
+    }
     MUST(status == RING_OK);
     return record;
 }
@@ -108,6 +118,11 @@ static void run_request(struct worker *worker, const struct msg *msg)
         rpc_error(&worker->response, request.msgid, RPC_INTERNAL, "no memory for the answer");
     }
     answer(worker, msg->ticket, &worker->response);
+    /* One huge answer does not make a worker large for good. */
+    if (worker->response.capacity > RESPONSE_KEEP_BYTES) {
+        wire_out_fini(&worker->response);
+        wire_out_init(&worker->response);
+    }
 }
 
 static void take_message(struct worker *worker, const void *data, size_t bytes)

@@ -42,7 +42,8 @@ static double now_s(void)
 static void show_edges(void *owner, const struct byte_source *source)
 {
     struct build *build = owner;
-    progress_step(&build->progress, bytes_consumed(source), bytes_total(source), "edges");
+    progress_step(&build->progress, bytes_consumed(source), bytes_total(source), "%s edges",
+                  human_count(build->edges.arcs.count).text);
 }
 
 /* The output takes the place of whatever has its name at the end: not of the input. */

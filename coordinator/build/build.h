@@ -18,8 +18,8 @@ struct build_options {
     enum build_kind kind;
     const char *input;
     const char *output;
-    bool quiet;      /* no progress on stderr */
-    int zstd_level;  /* of the article text; 0: the default, 3 */
+    bool quiet;     /* no progress on stderr */
+    int zstd_level; /* of the article text; 0: the default, 1 */
     /* Fills `ranks` (arrays of the right sizes) for the finished index: PageRank by the daemon's
      * own job machinery, handed in so that building does not depend on it. */
     int (*rank)(void *owner, const struct index_view *index, const struct rank_arrays *ranks,
@@ -29,14 +29,14 @@ struct build_options {
 
 struct build_report {
     uint64_t dump_bytes, input_bytes;
-    uint64_t pages_seen;      /* all namespaces */
-    uint64_t pages;           /* vertices */
-    uint64_t redirects;       /* titles that lead to a page */
-    uint64_t redirects_dropped; /* to missing pages, or in a loop */
-    uint64_t duplicate_titles;  /* later pages of a title that was there already: dropped */
+    uint64_t pages_seen;             /* all namespaces */
+    uint64_t pages;                  /* vertices */
+    uint64_t redirects;              /* titles that lead to a page */
+    uint64_t redirects_dropped;      /* to missing pages, or in a loop */
+    uint64_t duplicate_titles;       /* later pages of a title that was there already: dropped */
     uint64_t links[LINK_KIND_COUNT]; /* occurrences in the text, by kind */
     uint64_t edges;
-    uint64_t links_missing;   /* LINK_PAGE occurrences whose target is no page */
+    uint64_t links_missing; /* LINK_PAGE occurrences whose target is no page */
     uint64_t links_self;
     uint64_t links_repeated;
     struct section sections[SECTION_KIND_COUNT];

@@ -39,9 +39,10 @@ static char *number_titles(const struct edge_graph *graph, struct title_input *i
     return text;
 }
 
-/* Brings names into normal form; vertex_of[v] is the vertex that v has become. */
-static int normalise_names(const struct edge_graph *graph, struct names *names, uint32_t *vertex_of,
-                           const char *input, struct fault *why)
+/* Names with the same normal form are one vertex: vertex_of[v] is the one that v has become, and
+ * the first of them gives it its title. */
+static int merge_names(const struct edge_graph *graph, struct names *names, uint32_t *vertex_of,
+                       struct title_input *inputs, const char *input, struct fault *why)
 {
     for (uint64_t v = 0; v < graph->vertex_count; v++) {
         const char *name = graph->names + graph->name_offsets[v];
@@ -55,8 +56,11 @@ static int normalise_names(const struct edge_graph *graph, struct names *names, 
                              : normal == -ENAMETOOLONG ? "too long"
                                                        : "not valid UTF-8");
         /* Dense by first appearance, as vertices are. */
+        uint32_t before = names->count;
         if (names_intern(names, title, (size_t)normal, &vertex_of[v]))
             return out_of_memory(graph, why);
+        if (names->count > before)
+            inputs[before] = (struct title_input){name, (uint32_t)length, before};
     }
     return 0;
 }
@@ -75,14 +79,10 @@ static int name_titles(struct edge_graph *graph, struct names *names, struct tit
     uint32_t *vertex_of = malloc((size_t)graph->vertex_count * sizeof(*vertex_of));
     if (!vertex_of)
         return out_of_memory(graph, why);
-    int rc = normalise_names(graph, names, vertex_of, input, why);
+    int rc = merge_names(graph, names, vertex_of, inputs, input, why);
     if (!rc && names->count < graph->vertex_count)
         renumber_arcs(&graph->arcs, vertex_of);
     free(vertex_of);
-    for (uint32_t v = 0; !rc && v < names->count; v++) {
-        struct text_ref text = names_text(names, v);
-        inputs[v] = (struct title_input){text.bytes, text.length, v};
-    }
     return rc;
 }
 
@@ -119,7 +119,7 @@ int graph_titles(struct edge_graph *graph, struct build_parts *parts, struct bui
         names_drop_lookup(&names);
     }
     if (!rc)
-        rc = titles_build(&parts->titles, inputs, count, why);
+        rc = titles_build(&parts->titles, inputs, count, false, why);
     names_fini(&names);
     free(numbers);
     free(inputs);

@@ -9,7 +9,7 @@
 #include "coordinator/build/parts.h"
 #include "coordinator/dump/edges.h"
 
-/* Gives every vertex its title (its integer in decimal, or its name in MediaWiki's normal form,
+/* Gives every vertex its title (its integer in decimal, or its name,
  * since that is what a reader's question will be brought into) and its page record, and moves the
  * arcs to parts->arcs. Names with the same normal form are one vertex; those that fell away are
  * counted as duplicate titles. `input` is for messages. */

@@ -10,8 +10,11 @@
 #include "shm/layout.h"
 
 /* A block is closed once it holds this much; a page is never split. */
-#define TEXT_BLOCK_BYTES   ((size_t)64 << 10)
-#define TEXT_DEFAULT_LEVEL 3
+#define TEXT_BLOCK_BYTES ((size_t)64 << 10)
+
+/* Of levels 1 to 3 the fastest both ways. Level 3 makes article text 5 % smaller, and a build from
+ * bzip2 a tenth slower. */
+#define TEXT_DEFAULT_LEVEL 1
 
 struct text_pack; /* what is needed only while text still comes */
 

@@ -15,9 +15,18 @@ struct page_link {
     uint32_t count;
 };
 
+/* A title that the dump writes in another way than its normal form, which is its name. */
+struct shown_title {
+    uint32_t name;
+    uint32_t shown; /* number in wiki.shown */
+};
+
 struct wiki {
     struct build_report *report;
-    struct names names;
+    struct names names; /* normal forms */
+    struct names shown;
+    struct shown_title *shown_titles;
+    size_t shown_count, shown_capacity;
     struct page *pages; /* `title` is the page's name until titles are built */
     uint32_t page_count;
     size_t page_capacity;

@@ -116,6 +116,22 @@ static int take_redirect(struct wiki *wiki, const struct dump_page *page, uint32
     return 0;
 }
 
+static int take_shown(struct wiki *wiki, const struct dump_page *page, uint32_t name)
+{
+    struct text_ref normal = names_text(&wiki->names, name);
+    if (normal.length == page->title_length &&
+        memcmp(normal.bytes, page->title, page->title_length) == 0)
+        return 0;
+    struct shown_title *shown = array_reserve(wiki->shown_titles, &wiki->shown_capacity,
+                                              wiki->shown_count + 1, sizeof(*shown));
+    if (!shown)
+        return -ENOMEM;
+    wiki->shown_titles = shown;
+    shown[wiki->shown_count].name = name;
+    return names_intern(&wiki->shown, page->title, page->title_length,
+                        &shown[wiki->shown_count++].shown);
+}
+
 static int take_page(void *owner, const struct dump_page *page, struct fault *why)
 {
     struct wiki *wiki = owner;
@@ -140,6 +156,9 @@ static int take_page(void *owner, const struct dump_page *page, struct fault *wh
         wiki->report->duplicate_titles++;
         return 0;
     }
+    rc = take_shown(wiki, page, name);
+    if (rc)
+        return out_of_memory(wiki, rc, why);
     return page->redirect ? take_redirect(wiki, page, name, why)
                           : take_article(wiki, page, name, why);
 }
@@ -161,6 +180,7 @@ static void drop_reading_state(struct wiki *wiki)
     wiki->page_links = NULL;
     wiki->page_link_count = wiki->page_link_capacity = 0;
     names_drop_lookup(&wiki->names);
+    names_drop_lookup(&wiki->shown);
 }
 
 void wiki_destroy(struct wiki **wiki)
@@ -169,6 +189,8 @@ void wiki_destroy(struct wiki **wiki)
         return;
     drop_reading_state(*wiki);
     names_fini(&(*wiki)->names);
+    names_fini(&(*wiki)->shown);
+    free((*wiki)->shown_titles);
     link_stream_fini(&(*wiki)->links);
     free((*wiki)->pages);
     free(*wiki);

@@ -57,6 +57,16 @@ static void resolve_redirects(struct wiki *wiki)
     wiki->report->redirects = redirects - wiki->report->redirects_dropped;
 }
 
+/* Leaves in every name's mark where its shown form is: number + 1, or 0 if it is the name itself. */
+static void mark_shown(struct wiki *wiki)
+{
+    struct name *names = wiki->names.entries;
+    for (uint32_t i = 0; i < wiki->names.count; i++)
+        names[i].mark = 0;
+    for (size_t s = 0; s < wiki->shown_count; s++)
+        names[wiki->shown_titles[s].name].mark = wiki->shown_titles[s].shown + 1;
+}
+
 static int build_titles(struct wiki *wiki, struct titles_built *titles, struct fault *why)
 {
     uint32_t count = 0;
@@ -67,16 +77,19 @@ static int build_titles(struct wiki *wiki, struct titles_built *titles, struct f
         return fault_set(why, ENOMEM, "out of memory for %" PRIu32 " titles", count);
 
     uint32_t used = 0;
+    mark_shown(wiki);
     for (uint32_t i = 0; i < wiki->names.count; i++) {
         uint32_t lead = wiki->names.entries[i].lead;
         if (lead == NAME_NOWHERE)
             continue;
-        struct text_ref text = names_text(&wiki->names, i);
+        uint32_t shown = wiki->names.entries[i].mark;
+        struct text_ref text =
+            shown ? names_text(&wiki->shown, shown - 1) : names_text(&wiki->names, i);
         if (!(lead & TITLE_IS_REDIRECT))
             wiki->pages[lead].title = used;
         inputs[used++] = (struct title_input){text.bytes, text.length, lead};
     }
-    int rc = titles_build(titles, inputs, count, why);
+    int rc = titles_build(titles, inputs, count, wiki->first_letter, why);
     free(inputs);
     if (rc)
         return rc;
@@ -92,6 +105,7 @@ int wiki_titles(struct wiki *wiki, struct build_parts *parts, struct fault *why)
     if (rc)
         return rc;
     names_drop_text(&wiki->names);
+    names_fini(&wiki->shown);
     parts->meta.page_count = wiki->page_count;
     parts->meta.title_count = parts->titles.view.count;
     parts->pages = wiki->pages;

@@ -25,10 +25,12 @@ struct edge_graph {
 };
 
 /* Errors name file and line: negative, huge (> 2^63-1) or missing numbers, text where a number
- * was, more than 2^31 - 1 vertices, no edge at all, and Matrix Market's own: bad banner, complex
- * or array format, indices out of range, fewer or more entries than announced. A line with
- * further columns (weights) is accepted, the columns ignored. Titles are taken as they are, trimmed;
- * empty or over 1,024 bytes is an error. `progress` may be NULL; called now and then. */
+ * was, more than 2^31 - 1 vertices, no edge at all, a line over 1 MiB, and Matrix Market's own: bad
+ * banner, complex or array format, a matrix that is not square, indices out of range, fewer or more
+ * entries than announced. A line with further columns (weights) is accepted, the columns ignored.
+ * The first line that is no comment decides: titles if a tab has something else than an integer on
+ * either side. Titles are taken as they are, trimmed; empty, over 1,024 bytes or invalid UTF-8 is
+ * an error. `progress` may be NULL; called now and then. After an error `graph` is empty. */
 int edges_read(struct byte_source *source, struct edge_graph *graph,
                void (*progress)(void *owner, const struct byte_source *source), void *owner,
                struct fault *why);

@@ -307,6 +307,12 @@ static void field_end(struct dump_reader *reader)
     case FIELD_TITLE:
         trim(&reader->title);
         reader->has_title = true;
+        for (size_t i = 0; i < reader->title.length; i++)
+            if ((unsigned char)reader->title.bytes[i] < 0x20 || reader->title.bytes[i] == 0x7f) {
+                dump_fail(reader, EBADMSG, "the title holds a control character (0x%02x)",
+                          (unsigned)reader->title.bytes[i]);
+                break;
+            }
         break;
     case FIELD_NS:
         if (field_number(reader, "ns", true, &number)) {

@@ -372,12 +372,13 @@ enum link_kind link_classify(const struct link_rules *rules, const char *target,
                             title_length);
 
     int normal = title_normalise(name, name_length, rules->first_letter, title);
-    if (normal <= 0 || title[0] == ':' || has_illegal(title, (size_t)normal) ||
-        is_url(title, (size_t)normal))
+    if (normal <= 0 || title[0] == ':' || has_illegal(title, (size_t)normal))
         return as_it_stands(LINK_INVALID, target, length, title, title_length);
     *title_length = (size_t)normal;
 
     const char *colon = memchr(title, ':', *title_length);
+    if ((colon || title[0] == '/') && is_url(title, *title_length))
+        return as_it_stands(LINK_INVALID, target, length, title, title_length);
     char prefix[PREFIX_MAX_BYTES];
     if (!colon || fold_prefix(title, (size_t)(colon - title), prefix) == 0)
         return LINK_PAGE;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "coordinator/generate_article.h"
+#include "coordinator/generate/article.h"
 
 #define COUNT(array)     ((uint32_t)(sizeof(array) / sizeof *(array)))
 #define PICK(rng, array) ((array)[rng_below(rng, COUNT(array))])

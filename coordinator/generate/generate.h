@@ -3,8 +3,8 @@
  * Synthetic input, the same bytes for the same seed everywhere: a wiki dump (MediaWiki XML), and
  * graphs of the GAP benchmark suite as edge lists.
  */
-#ifndef FORKLORE_COORDINATOR_GENERATE_H
-#define FORKLORE_COORDINATOR_GENERATE_H
+#ifndef FORKLORE_COORDINATOR_GENERATE_GENERATE_H
+#define FORKLORE_COORDINATOR_GENERATE_GENERATE_H
 
 #include "shm/fault.h"
 

@@ -5,7 +5,7 @@
 #ifndef FORKLORE_COORDINATOR_GENERATE_NAMES_H
 #define FORKLORE_COORDINATOR_GENERATE_NAMES_H
 
-#include "coordinator/generate_rng.h"
+#include "coordinator/generate/rng.h"
 
 #include <stdbool.h>
 #include <stddef.h>

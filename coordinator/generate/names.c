@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "coordinator/generate_names.h"
+#include "coordinator/generate/names.h"
 
 #include <errno.h>
 #include <stdlib.h>

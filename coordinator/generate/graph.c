@@ -3,8 +3,8 @@
  * Graphs of the GAP benchmark suite as edge lists: Kronecker and uniform. Edges are drawn and
  * written one by one; nothing is kept, so that memory does not grow with the graph.
  */
-#include "coordinator/generate.h"
-#include "coordinator/generate_rng.h"
+#include "coordinator/generate/generate.h"
+#include "coordinator/generate/rng.h"
 
 #include <errno.h>
 #include <inttypes.h>

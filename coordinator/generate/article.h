@@ -6,8 +6,8 @@
 #ifndef FORKLORE_COORDINATOR_GENERATE_ARTICLE_H
 #define FORKLORE_COORDINATOR_GENERATE_ARTICLE_H
 
-#include "coordinator/generate.h"
-#include "coordinator/generate_names.h"
+#include "coordinator/generate/generate.h"
+#include "coordinator/generate/names.h"
 
 #define KIND_COUNT 12 /* of articles: town, river, …; each has a category */
 

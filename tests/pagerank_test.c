@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * PageRank against a dense oracle, and its promise: the same bits whatever the workers, the
+ * carrier and the deaths in between.
+ */
+#include "worker/pagerank.h"
+
+#include "shm/partition.h"
+#include "tests/fixture_index.h"
+
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+/* --- A graph -------------------------------------------------------------------------------- */
+
+struct graph {
+    uint32_t n;
+    struct fixture fixture;
+};
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return *state >> 33;
+}
+
+/* About 6 links out of a page, many of them to the first few; one page in ten has none. */
+static struct graph make_graph(uint32_t n, uint64_t seed)
+{
+    struct graph graph = {.n = n};
+    struct arc_list arcs = {0};
+    struct fixture_page *pages = calloc(n, sizeof *pages);
+    char(*titles)[16] = calloc(n, sizeof *titles);
+    for (uint32_t v = 0; v < n; v++) {
+        snprintf(titles[v], sizeof titles[v], "P%06u", v);
+        pages[v] = (struct fixture_page){.title = titles[v], .id = v + 1, .score = 1.0 / n};
+        if (next_random(&seed) % 10 == 0)
+            continue;
+        for (uint64_t k = next_random(&seed) % 12; k-- > 0;) {
+            uint64_t range = next_random(&seed) % 3 ? n : 1 + n / 20;
+            arc_list_add(&arcs, v, (uint32_t)(next_random(&seed) % range));
+        }
+    }
+    fixture_init(&graph.fixture, pages, n, NULL, 0, &arcs, false);
+    free(titles);
+    free(pages);
+    return graph;
+}
+
+/* --- The oracle ------------------------------------------------------------------------------ */
+
+static void oracle(const struct graph_view *g, double damping, const double *teleport, double *x)
+{
+    uint32_t n = g->vertex_count;
+    double *y = malloc(n * sizeof *y);
+    memcpy(x, teleport, n * sizeof *x);
+    for (int i = 0; i < 2000; i++) {
+        double dangling = 0, change = 0;
+        for (uint32_t v = 0; v < n; v++)
+            dangling += graph_out_degree(g, v) ? 0 : x[v];
+        for (uint32_t v = 0; v < n; v++)
+            y[v] = (1 - damping + damping * dangling) * teleport[v];
+        for (uint32_t v = 0; v < n; v++) {
+            for (uint64_t e = g->out_offsets[v]; e < g->out_offsets[v + 1]; e++)
+                y[g->out_targets[e]] += damping * x[v] / (double)graph_out_degree(g, v);
+        }
+        for (uint32_t v = 0; v < n; v++)
+            change += fabs(y[v] - x[v]);
+        memcpy(x, y, n * sizeof *x);
+        if (change < 1e-16)
+            break;
+    }
+    free(y);
+}
+
+/* --- A crew of threads ----------------------------------------------------------------------- */
+
+struct run {
+    const struct index_view *index;
+    struct job_order order;
+    struct bell_word words[16];
+    struct bell bells[16];
+    struct rank_info info;
+    double *scores;
+    uint32_t *order_of, *positions, *title_ranks, *minima;
+    uint64_t death_seed; /* 0: nobody dies */
+    struct pagerank_result result;
+};
+
+struct member {
+    struct run *run;
+    unsigned slot;
+    uint64_t random;
+    int outcome;
+    pthread_t thread;
+};
+
+static int wait_or_die(void *owner, struct exchange *exchange)
+{
+    struct member *member = owner;
+    int ready;
+    while (!(ready = exchange_ready(exchange)))
+        sched_yield();
+    if (member->run->death_seed && next_random(&member->random) % 3 == 0)
+        return -ECANCELED;
+    return ready;
+}
+
+static void no_progress(void *owner, uint32_t iteration, double change)
+{
+    (void)owner;
+    (void)iteration;
+    (void)change;
+}
+
+/* A worker and, when it dies, its successors. */
+static void *member_main(void *argument)
+{
+    struct member *member = argument;
+    struct pagerank_host host = {member, wait_or_die, no_progress};
+    struct pagerank_result result;
+    struct fault why;
+    do
+        member->outcome = pagerank_run(member->run->index, &member->run->order, member->slot, &host,
+                                       &result, &why);
+    while (member->outcome == -ECANCELED);
+    if (member->slot == 0)
+        member->run->result = result;
+    return NULL;
+}
+
+static void run_init(struct run *run, const struct graph *graph, enum exchange_mode mode,
+                     unsigned workers, uint32_t element_bytes)
+{
+    uint32_t n = graph->n, t = graph->fixture.view.titles.count;
+    memset(run, 0, sizeof *run);
+    run->index = &graph->fixture.view;
+    run->scores = calloc(n, sizeof(double));
+    run->order_of = calloc(n, sizeof(uint32_t));
+    run->positions = calloc(n, sizeof(uint32_t));
+    run->title_ranks = calloc(t, sizeof(uint32_t));
+    run->minima = calloc(rank_minima_count(t), sizeof(uint32_t));
+    run->order = (struct job_order){
+        .damping = 0.85,
+        .tolerance = 1e-14,
+        .iterations = 500,
+        .plan = {.mode = mode, .workers = workers, .element_bytes = element_bytes},
+        .bells = run->bells,
+        .ranks = {&run->info, run->scores, run->order_of, run->positions, run->title_ranks,
+                  run->minima},
+    };
+    partition_by_in_edges(&run->index->graph, workers, run->order.plan.bounds);
+    run->order.exchange = aligned_alloc(64, (exchange_bytes(&run->order.plan) + 63) / 64 * 64);
+    memset(run->order.exchange, 0, exchange_bytes(&run->order.plan));
+    exchange_format(run->order.exchange, &run->order.plan);
+    for (unsigned w = 0; w < workers; w++)
+        assert_int_equal(bell_open(&run->bells[w], &run->words[w]), 0);
+}
+
+static void run_go(struct run *run)
+{
+    struct member members[16];
+    unsigned workers = run->order.plan.workers;
+    for (unsigned w = 0; w < workers; w++) {
+        members[w] = (struct member){.run = run, .slot = w, .random = run->death_seed + w};
+        assert_int_equal(pthread_create(&members[w].thread, NULL, member_main, &members[w]), 0);
+    }
+    for (unsigned w = 0; w < workers; w++) {
+        pthread_join(members[w].thread, NULL);
+        assert_int_equal(members[w].outcome, 0);
+    }
+}
+
+static void run_fini(struct run *run)
+{
+    for (unsigned w = 0; w < run->order.plan.workers; w++)
+        bell_close(&run->bells[w]);
+    free(run->order.exchange);
+    free(run->scores);
+    free(run->order_of);
+    free(run->positions);
+    free(run->title_ranks);
+    free(run->minima);
+}
+
+static double distance(const double *a, const double *b, uint32_t n)
+{
+    double sum = 0;
+    for (uint32_t v = 0; v < n; v++)
+        sum += fabs(a[v] - b[v]);
+    return sum;
+}
+
+/* --- Tests ----------------------------------------------------------------------------------- */
+
+static void test_pagerank_equals_dense_oracle(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n <= 2000; n = n * 3 + 1) {
+        struct graph graph = make_graph(n, n);
+        double *teleport = malloc(n * sizeof(double)), *wanted = malloc(n * sizeof(double));
+        for (uint32_t v = 0; v < n; v++)
+            teleport[v] = 1.0 / n;
+        oracle(&graph.fixture.view.graph, 0.85, teleport, wanted);
+        for (uint32_t bytes = 4; bytes <= 8; bytes += 4) {
+            struct run run;
+            run_init(&run, &graph, EXCHANGE_RING, 2, bytes);
+            if (bytes == 4)
+                run.order.tolerance = 1e-6;
+            run_go(&run);
+            assert_true(distance(run.scores, wanted, n) <= (bytes == 4 ? 1e-5 : 1e-12));
+            assert_true(run.result.converged);
+            assert_int_equal(run.info.precision, bytes);
+            double sum = 0;
+            for (uint32_t v = 0; v < n; v++)
+                sum += run.scores[v];
+            assert_true(fabs(sum - 1) < 1e-12);
+            for (uint32_t r = 1; r < n; r++)
+                assert_true(run.scores[run.order_of[r - 1]] >= run.scores[run.order_of[r]]);
+            run_fini(&run);
+        }
+        free(teleport);
+        free(wanted);
+        fixture_fini(&graph.fixture);
+    }
+}
+
+static void test_pagerank_bits_do_not_depend_on_workers_or_carrier(void **state)
+{
+    (void)state;
+    static const unsigned workers[] = {1, 2, 3, 7, 16};
+    for (uint32_t bytes = 4; bytes <= 8; bytes += 4) {
+        struct graph graph = make_graph(3000, 42);
+        double *first = NULL;
+        uint32_t iterations = 0;
+        for (int mode = EXCHANGE_RING; mode <= EXCHANGE_SHARED; mode++) {
+            for (size_t w = 0; w < sizeof workers / sizeof workers[0]; w++) {
+                struct run run;
+                run_init(&run, &graph, (enum exchange_mode)mode, workers[w], bytes);
+                run.order.tolerance = bytes == 4 ? 1e-6 : 1e-14;
+                run_go(&run);
+                if (!first) {
+                    first = malloc(graph.n * sizeof *first);
+                    memcpy(first, run.scores, graph.n * sizeof *first);
+                    iterations = run.result.iterations;
+                }
+                assert_memory_equal(first, run.scores, graph.n * sizeof *first);
+                assert_int_equal(iterations, run.result.iterations);
+                run_fini(&run);
+            }
+        }
+        free(first);
+        fixture_fini(&graph.fixture);
+    }
+}
+
+static void test_pagerank_bits_survive_deaths(void **state)
+{
+    (void)state;
+    struct graph graph = make_graph(1500, 7);
+    struct run quiet;
+    run_init(&quiet, &graph, EXCHANGE_RING, 1, 8);
+    run_go(&quiet);
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        for (int mode = EXCHANGE_RING; mode <= EXCHANGE_SHARED; mode++) {
+            struct run run;
+            run_init(&run, &graph, (enum exchange_mode)mode, 3, 8);
+            run.death_seed = seed * 1000;
+            run_go(&run);
+            assert_memory_equal(quiet.scores, run.scores, graph.n * sizeof(double));
+            assert_int_equal(quiet.result.iterations, run.result.iterations);
+            run_fini(&run);
+        }
+    }
+    run_fini(&quiet);
+    fixture_fini(&graph.fixture);
+}
+
+static void test_pagerank_personalised(void **state)
+{
+    (void)state;
+    struct graph graph = make_graph(500, 3);
+    uint32_t n = graph.n;
+    struct job_seed seeds[] = {{5, 0.25}, {77, 0.75}};
+    double *teleport = calloc(n, sizeof(double)), *wanted = malloc(n * sizeof(double));
+    teleport[5] = 0.25;
+    teleport[77] = 0.75;
+    oracle(&graph.fixture.view.graph, 0.5, teleport, wanted);
+    struct run run;
+    run_init(&run, &graph, EXCHANGE_SHARED, 3, 8);
+    run.order.damping = 0.5;
+    run.order.seeds = seeds;
+    run.order.seed_count = 2;
+    run_go(&run);
+    assert_true(distance(run.scores, wanted, n) <= 1e-12);
+    assert_int_equal(run.info.seed_count, 2);
+    run_fini(&run);
+    free(teleport);
+    free(wanted);
+    fixture_fini(&graph.fixture);
+}
+
+static void test_pagerank_exact_number_of_iterations(void **state)
+{
+    (void)state;
+    struct graph graph = make_graph(200, 9);
+    for (uint32_t iterations = 1; iterations <= 300; iterations += 299) {
+        struct run run;
+        run_init(&run, &graph, EXCHANGE_RING, 2, 8);
+        run.order.tolerance = 0;
+        run.order.iterations = iterations;
+        run_go(&run);
+        assert_int_equal(run.result.iterations, iterations);
+        assert_false(run.result.converged);
+        run_fini(&run);
+    }
+    fixture_fini(&graph.fixture);
+}
+
+static void test_pagerank_broken_partial_is_refused(void **state)
+{
+    (void)state;
+    struct graph graph = make_graph(100, 1);
+    struct run run;
+    run_init(&run, &graph, EXCHANGE_RING, 1, 8);
+    struct exchange exchange;
+    struct fault why;
+    assert_int_equal(exchange_attach(&exchange, run.order.exchange, &run.order.plan, 0, run.bells,
+                                     &why),
+                     0);
+    double *slice = exchange_open(&exchange);
+    memset(slice, 0, graph.n * sizeof *slice);
+    ((unsigned char *)exchange.record)[1] ^= 0xff; /* the message's kind */
+    exchange_publish(&exchange, (struct exchange_shares){0, 0});
+    assert_int_equal(exchange_ready(&exchange), -EBADMSG);
+    run_fini(&run);
+    fixture_fini(&graph.fixture);
+}
+
+static void test_fixed_sums_are_exact_enough_and_associative(void **state)
+{
+    (void)state;
+    static const double values[] = {1.0, 0.1, 1e-9, 3.3e-20, 0.7, 1e-28};
+    size_t count = sizeof values / sizeof values[0];
+    fixed_sum forward = 0, backward = 0;
+    for (size_t i = 0; i < count; i++) {
+        forward += fixed_from_double(values[i]);
+        backward += fixed_from_double(values[count - 1 - i]);
+        assert_true(fabs(fixed_to_double(fixed_from_double(values[i])) - values[i]) <= 0x1p-99);
+    }
+    assert_true(forward == backward);
+}
+
+static void test_partition_covers_in_blocks(void **state)
+{
+    (void)state;
+    for (uint32_t n = 1; n < 5000; n = n * 2 + 3) {
+        struct graph graph = make_graph(n, n);
+        const struct graph_view *view = &graph.fixture.view.graph;
+        for (unsigned parts = 1; parts <= 16; parts++) {
+            uint32_t bounds[17];
+            partition_by_in_edges(view, parts, bounds);
+            assert_int_equal(bounds[0], 0);
+            assert_int_equal(bounds[parts], n);
+            for (unsigned p = 1; p < parts; p++) {
+                assert_true(bounds[p] >= bounds[p - 1]);
+                assert_true(bounds[p] == n || bounds[p] % PARTITION_BLOCK == 0);
+            }
+        }
+        fixture_fini(&graph.fixture);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pagerank_equals_dense_oracle),
+        cmocka_unit_test(test_pagerank_bits_do_not_depend_on_workers_or_carrier),
+        cmocka_unit_test(test_pagerank_bits_survive_deaths),
+        cmocka_unit_test(test_pagerank_personalised),
+        cmocka_unit_test(test_pagerank_exact_number_of_iterations),
+        cmocka_unit_test(test_pagerank_broken_partial_is_refused),
+        cmocka_unit_test(test_fixed_sums_are_exact_enough_and_associative),
+        cmocka_unit_test(test_partition_covers_in_blocks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
