@@ -112,9 +112,18 @@ def scratch():
     return _folder
 
 
+def assert_clean(output):
+    """No sanitizer has complained, whatever the exit code."""
+    for sign in ("Sanitizer", "runtime error:"):
+        if sign in output:
+            raise AssertionError(output)
+
+
 def run(program, *arguments, env=None, **options):
-    return subprocess.run([program, *arguments], capture_output=True, timeout=PATIENCE_S,
+    done = subprocess.run([program, *arguments], capture_output=True, timeout=PATIENCE_S,
                           env={**os.environ, **(env or {})}, **options)
+    assert_clean(done.stderr.decode(errors="replace"))
+    return done
 
 
 def build_index(dump, index):
@@ -298,6 +307,7 @@ class Daemon:
             raise AssertionError(f"the daemon does not end: {self.log()}") from None
         if code != 0:
             raise AssertionError(f"the daemon ended with {code}: {self.log()}")
+        assert_clean(self.log())
         if self.leftovers():
             raise AssertionError(f"left in /dev/shm: {self.leftovers()}")
         if os.path.exists(self.path):

@@ -388,7 +388,6 @@ static void damage_titles(struct damage_case *c)
     DAMAGE(c, SECTION_FOLD_OFFSETS, uint32_t, p[9] = UINT32_MAX);
     DAMAGE(c, SECTION_FOLD_OFFSETS, uint32_t, p[TITLES]++);
     DAMAGE(c, SECTION_TITLE_BYTES, char, p[t->offsets[5]] = '\xff');
-    DAMAGE(c, SECTION_TITLE_BYTES, char, p[t->offsets[400]] = 'p');
     DAMAGE(c, SECTION_FOLD_BYTES, char, p[t->fold_offsets[5]] ^= 1);
     DAMAGE(c, SECTION_TITLE_TARGETS, uint32_t, p[0] = PAGES);
     DAMAGE(c, SECTION_TITLE_TARGETS, uint32_t, p[0] = PAGES | TITLE_IS_REDIRECT);
