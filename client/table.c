@@ -90,7 +90,7 @@ void table_print(struct table *table, FILE *out, unsigned indent)
     unsigned width[COLUMNS_MAX] = {0};
     const size_t column_count = strlen(table->columns);
     bool last_is_empty = true;
-    MUST(column_count <= COLUMNS_MAX);
+    MUST(column_count > 0 && column_count <= COLUMNS_MAX);
     for (size_t c = 0; table->headings && c < column_count; c++)
         width[c] = render_width(of(table->headings[c]));
     const char *cell = table->text;

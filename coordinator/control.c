@@ -72,7 +72,7 @@ static bool take_seeds(struct call *call, unsigned position, struct job_params *
     for (uint32_t s = 0; params->seeds && s < count; s++) {
         const char *text;
         size_t length;
-        rpc_get_text(&items, &text, &length);
+        wire_get_text(&items, &text, &length);
         params->seeds[s] = strndup(text, length);
         if (!params->seeds[s])
             break;

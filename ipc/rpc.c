@@ -49,7 +49,7 @@ enum rpc_error rpc_parse_request(const void *frame, size_t bytes, struct rpc_req
     }
     uint32_t expected = type == RPC_REQUEST ? 4 : 3;
     if ((type != RPC_REQUEST && type != RPC_NOTIFICATION) || count != expected ||
-        !wire_get_str(&in, &request->method, &request->method_length))
+        !wire_get_text(&in, &request->method, &request->method_length))
         return RPC_BAD_REQUEST;
 
     enum wire_type params_type = wire_type(&in);

@@ -27,7 +27,7 @@ bool rpc_args_begin(struct rpc_args *args, const char *method, const char *const
     if (!rpc_params_begin(&args->params, params))
         return complain(args, "%s: params have to be an array or a map", method);
     if (rpc_params_unknown(&args->params, names, unknown))
-        return complain(args, "%s: unknown parameter %s", method, unknown);
+        return complain(args, "%s has no parameter %s", method, unknown);
     return true;
 }
 
@@ -44,21 +44,10 @@ bool rpc_arg_needed(struct rpc_args *args, unsigned position)
     return complain(args, "%s: parameter \"%s\" is missing", args->method, args->names[position]);
 }
 
-bool rpc_get_text(struct wire_in *in, const char **text, size_t *length)
-{
-    const void *bytes;
-    if (wire_get_str(in, text, length))
-        return true;
-    if (!wire_get_bin(in, &bytes, length))
-        return false;
-    *text = bytes;
-    return true;
-}
-
 bool rpc_arg_text(struct rpc_args *args, unsigned position, const char **text, size_t *length)
 {
     struct wire_in value;
-    if (!find(args, position, &value) || rpc_get_text(&value, text, length))
+    if (!find(args, position, &value) || wire_get_text(&value, text, length))
         return true;
     return complain(args, "%s: \"%s\" has to be a string", args->method, args->names[position]);
 }
@@ -113,7 +102,7 @@ bool rpc_arg_choice(struct rpc_args *args, unsigned position, const char *const 
     size_t length, used = 0;
     if (!find(args, position, &in))
         return true;
-    bool is_text = rpc_get_text(&in, &text, &length);
+    bool is_text = wire_get_text(&in, &text, &length);
     for (unsigned i = 0; choices[i]; i++) {
         if (is_text && strlen(choices[i]) == length && memcmp(choices[i], text, length) == 0) {
             *choice = i;
@@ -136,12 +125,12 @@ bool rpc_arg_texts(struct rpc_args *args, unsigned position, uint32_t most, stru
         return true;
     *items = value;
     *count = 1;
-    if (rpc_get_text(&value, &text, &length))
+    if (wire_get_text(&value, &text, &length))
         return true;
-    bool good = wire_get_array(&value, count) && *count <= most;
+    bool good = wire_get_array(&value, count) && *count >= 1 && *count <= most;
     *items = each = value;
     for (uint32_t i = 0; good && i < *count; i++)
-        good = rpc_get_text(&each, &text, &length);
-    return good || complain(args, "%s: \"%s\" has to be an array of at most %u strings",
+        good = wire_get_text(&each, &text, &length);
+    return good || complain(args, "%s: \"%s\" has to be a string or an array of 1 to %u strings",
                             args->method, args->names[position], most);
 }

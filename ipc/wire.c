@@ -393,6 +393,17 @@ bool wire_get_bin(struct wire_in *in, const void **data, size_t *bytes)
     return get_body(in, WIRE_BIN, data, bytes);
 }
 
+bool wire_get_text(struct wire_in *in, const char **text, size_t *length)
+{
+    const void *bytes;
+    if (wire_get_str(in, text, length))
+        return true;
+    if (!wire_get_bin(in, &bytes, length))
+        return false;
+    *text = bytes;
+    return true;
+}
+
 bool wire_get_array(struct wire_in *in, uint32_t *count)
 {
     struct head head;

@@ -89,6 +89,8 @@ bool wire_get_int(struct wire_in *in, int64_t *value);
 bool wire_get_double(struct wire_in *in, double *value);
 bool wire_get_str(struct wire_in *in, const char **text, size_t *length);
 bool wire_get_bin(struct wire_in *in, const void **data, size_t *bytes);
+/* A str, or a bin with the same bytes: some packers write no str. */
+bool wire_get_text(struct wire_in *in, const char **text, size_t *length);
 bool wire_get_array(struct wire_in *in, uint32_t *count);
 bool wire_get_map(struct wire_in *in, uint32_t *pairs);
 /* Steps over one whole value, nested ones too; false if cut short, malformed or too deep. */

@@ -31,11 +31,6 @@ static const struct query_method *find_method(const char *name, size_t length)
     return NULL;
 }
 
-bool query_is_method(const char *method, size_t length)
-{
-    return find_method(method, length) != NULL;
-}
-
 int query_engine_create(struct query_engine **engine, const struct index_view *index,
                         uint64_t generation, int index_fd, struct fault *why)
 {
@@ -127,16 +122,12 @@ void query_run(struct query_engine *engine, const struct rpc_request *request, u
         .out = out,
         .out_start = out->bytes,
     };
-    char name[64];
-    const char *unknown;
 
     if (!query.method)
         query_error(&query, RPC_UNKNOWN_METHOD, "no such query");
-    else if (!rpc_params_begin(&query.params, request->params))
-        query_error(&query, RPC_BAD_PARAMS, "%s: params have to be an array or a map",
-                    query.method->name);
-    else if ((unknown = rpc_params_unknown(&query.params, query.method->params, name)))
-        query_error(&query, RPC_BAD_PARAMS, "%s has no parameter %s", query.method->name, unknown);
+    else if (!rpc_args_begin(&query.args, query.method->name, query.method->params,
+                             request->params))
+        query_error(&query, RPC_BAD_PARAMS, "%s", query.args.error);
     else if (patience_expired(&query.patience))
         query_error_errno(&query, -ETIME);
     else

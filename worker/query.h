@@ -21,7 +21,4 @@ void query_engine_destroy(struct query_engine **engine);
 void query_run(struct query_engine *engine, const struct rpc_request *request,
                uint64_t deadline_ns, struct wire_out *out);
 
-/* Whether `method` is one of query_run()'s. */
-bool query_is_method(const char *method, size_t length);
-
 #endif

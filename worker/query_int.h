@@ -9,6 +9,7 @@
 #ifndef FORKLORE_WORKER_QUERY_INT_H
 #define FORKLORE_WORKER_QUERY_INT_H
 
+#include "ipc/rpc_args.h"
 #include "worker/article.h"
 #include "worker/patience.h"
 #include "worker/query.h"
@@ -37,7 +38,7 @@ struct query {
     const struct index_view *index;
     const struct query_method *method;
     const struct rpc_request *request;
-    struct rpc_params params;
+    struct rpc_args args;
     struct patience patience;
     struct wire_out *out;
     size_t out_start;
@@ -77,8 +78,9 @@ bool query_param_double(struct query *query, unsigned position, double least, do
 /* One of `choices` (NULL-terminated); the first one if absent. */
 bool query_param_choice(struct query *query, unsigned position, const char *const *choices,
                         unsigned *choice);
-/* A str, or a bin with the same bytes; false without query_error(). */
-bool query_get_text(struct wire_in *in, struct text_ref *text);
+/* One to `most` strings, which rpc_get_text() takes from *items. */
+bool query_param_texts(struct query *query, unsigned position, uint32_t most,
+                       struct wire_in *items, uint32_t *count);
 
 /* --- Titles (query_title.c) ------------------------------------------------------------------- */
 

@@ -1,109 +1,48 @@
 /* SPDX-License-Identifier: MIT
  *
- * Parameters of queries: types and ranges, and messages that name them.
+ * Parameters of queries: ipc/rpc_args.h, with an error response where they will not do.
  */
 #include "worker/query_int.h"
 
-#include <string.h>
-
-static const char *name_of(const struct query *query, unsigned position)
+static bool refuse(struct query *query)
 {
-    return query->method->params[position];
-}
-
-static bool find(const struct query *query, unsigned position, struct wire_in *value)
-{
-    return rpc_param(&query->params, position, name_of(query, position), value);
-}
-
-bool query_get_text(struct wire_in *in, struct text_ref *text)
-{
-    const void *bytes;
-    size_t length;
-
-    if (wire_get_str(in, &text->bytes, &length)) {
-        text->length = (uint32_t)length;
-        return true;
-    }
-    if (wire_get_bin(in, &bytes, &length)) {
-        *text = (struct text_ref){bytes, (uint32_t)length};
-        return true;
-    }
-    return false;
+    return query_fail(query, RPC_BAD_PARAMS, "%s", query->args.error);
 }
 
 bool query_param_text(struct query *query, unsigned position, struct text_ref *text)
 {
-    const char *name = name_of(query, position);
-    struct wire_in value;
+    size_t length;
 
-    if (!find(query, position, &value))
-        return query_fail(query, RPC_BAD_PARAMS, "%s: parameter \"%s\" is missing",
-                          query->method->name, name);
-    if (!query_get_text(&value, text))
-        return query_fail(query, RPC_BAD_PARAMS, "%s: \"%s\" has to be a string",
-                          query->method->name, name);
+    if (!rpc_arg_needed(&query->args, position) ||
+        !rpc_arg_text(&query->args, position, &text->bytes, &length))
+        return refuse(query);
+    text->length = (uint32_t)length;
     return true;
+}
+
+bool query_param_texts(struct query *query, unsigned position, uint32_t most,
+                       struct wire_in *items, uint32_t *count)
+{
+    return (rpc_arg_needed(&query->args, position) &&
+            rpc_arg_texts(&query->args, position, most, items, count)) ||
+           refuse(query);
 }
 
 bool query_param_uint(struct query *query, unsigned position, uint64_t least, uint64_t most,
                       uint64_t *value)
 {
-    const char *name = name_of(query, position);
-    struct wire_in in;
-    uint64_t got;
-
-    if (!find(query, position, &in))
-        return true;
-    if (wire_get_uint(&in, &got) && got >= least && got <= most) {
-        *value = got;
-        return true;
-    }
-    if (most == UINT64_MAX)
-        return query_fail(query, RPC_BAD_PARAMS, "%s: \"%s\" has to be an integer of at least %llu",
-                          query->method->name, name, (unsigned long long)least);
-    return query_fail(query, RPC_BAD_PARAMS, "%s: \"%s\" has to be an integer from %llu to %llu",
-                      query->method->name, name, (unsigned long long)least,
-                      (unsigned long long)most);
+    return rpc_arg_uint(&query->args, position, least, most, value) || refuse(query);
 }
 
 bool query_param_double(struct query *query, unsigned position, double least, double most,
                         double *value)
 {
-    struct wire_in in;
-    double got;
-
-    if (!find(query, position, &in))
-        return true;
-    if (!wire_get_double(&in, &got) || !(got >= least && got <= most))
-        return query_fail(query, RPC_BAD_PARAMS, "%s: \"%s\" has to be a number from %g to %g",
-                          query->method->name, name_of(query, position), least, most);
-    *value = got;
-    return true;
+    return rpc_arg_double(&query->args, position, least, most, value) || refuse(query);
 }
 
 bool query_param_choice(struct query *query, unsigned position, const char *const *choices,
                         unsigned *choice)
 {
-    struct wire_in in;
-    struct text_ref text;
-    char list[128] = "";
-    size_t length = 0;
-
     *choice = 0;
-    if (!find(query, position, &in))
-        return true;
-
-    bool is_text = query_get_text(&in, &text);
-    for (unsigned i = 0; choices[i]; i++) {
-        if (is_text && strlen(choices[i]) == text.length &&
-            memcmp(choices[i], text.bytes, text.length) == 0) {
-            *choice = i;
-            return true;
-        }
-        length += (size_t)snprintf(list + length, sizeof list - length, "%s\"%s\"",
-                                   i ? (choices[i + 1] ? ", " : " or ") : "", choices[i]);
-    }
-    return query_fail(query, RPC_BAD_PARAMS, "%s: \"%s\" has to be %s", query->method->name,
-                      name_of(query, position), list);
+    return rpc_arg_choice(&query->args, position, choices, choice) || refuse(query);
 }

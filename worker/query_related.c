@@ -89,37 +89,26 @@ static bool is_seed(const uint32_t *seeds, uint32_t seed_count, uint32_t vertex)
     return false;
 }
 
-static bool read_seed(struct query *query, struct wire_in *in, uint32_t *seeds, uint32_t *count)
-{
-    struct text_ref title;
-    struct found_title found;
-
-    if (!query_get_text(in, &title))
-        return query_fail(query, RPC_BAD_PARAMS, "related: \"titles\" has to hold strings");
-    if (!query_find_title(query, title, &found))
-        return false;
-    if (!is_seed(seeds, *count, found.vertex))
-        seeds[(*count)++] = found.vertex;
-    return true;
-}
-
 /* Two names of one page are one seed. */
 static bool read_seeds(struct query *query, uint32_t *seeds, uint32_t *count)
 {
-    struct wire_in in;
-    uint32_t titles = 1;
+    struct wire_in items;
+    uint32_t titles;
 
     *count = 0;
-    if (!rpc_param(&query->params, 0, query->method->params[0], &in))
-        return query_fail(query, RPC_BAD_PARAMS, "related: parameter \"titles\" is missing");
-    if (wire_type(&in) != WIRE_STR && wire_type(&in) != WIRE_BIN &&
-        (!wire_get_array(&in, &titles) || titles < 1 || titles > SEEDS_MAX))
-        return query_fail(query, RPC_BAD_PARAMS,
-                          "related: \"titles\" has to be a title or an array of 1 to %d titles",
-                          SEEDS_MAX);
+    if (!query_param_texts(query, 0, SEEDS_MAX, &items, &titles))
+        return false;
     for (uint32_t i = 0; i < titles; i++) {
-        if (!read_seed(query, &in, seeds, count))
+        struct text_ref title;
+        struct found_title found;
+        size_t length;
+
+        wire_get_text(&items, &title.bytes, &length);
+        title.length = (uint32_t)length;
+        if (!query_find_title(query, title, &found))
             return false;
+        if (!is_seed(seeds, *count, found.vertex))
+            seeds[(*count)++] = found.vertex;
     }
     return true;
 }

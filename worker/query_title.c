@@ -12,40 +12,23 @@ struct text_ref query_page_title(const struct query *query, uint32_t vertex)
     return titles_text(&query->index->titles, query->index->pages[vertex].title);
 }
 
-static bool find_folded(const struct index_view *index, const char *title, size_t length,
-                        uint32_t *entry)
-{
-    char fold[TITLE_FOLD_BYTES];
-    int fold_length = title_fold(title, length, fold);
-
-    if (fold_length <= 0)
-        return false;
-
-    struct title_range range = titles_range(&index->titles, fold, (size_t)fold_length, true);
-    return rank_top(&index->rank, &index->titles, range, 1, entry) == 1;
-}
-
 bool query_find_title(struct query *query, struct text_ref title, struct found_title *found)
 {
-    const struct index_view *index = query->index;
-    char normal[TITLE_MAX_BYTES];
-    int length = title_normalise(title.bytes, title.length, index->meta->first_letter != 0, normal);
+    int err = index_find_title(query->index, title.bytes, title.length, &found->entry,
+                               &found->exact);
 
-    if (length == -EILSEQ)
+    if (err == -EILSEQ)
         return query_fail(query, RPC_BAD_PARAMS, "%s: a title is not valid UTF-8",
                           query->method->name);
-    if (length < 0)
+    if (err == -ENAMETOOLONG)
         return query_fail(query, RPC_NOT_FOUND, "no title is longer than %d bytes",
                           TITLE_MAX_BYTES);
-
-    found->entry = titles_find(&index->titles, normal, (size_t)length);
-    found->exact = found->entry != TITLE_NONE;
-    if (!found->exact && !find_folded(index, normal, (size_t)length, &found->entry)) {
-        struct text_ref shown = CLIP(((struct text_ref){normal, (uint32_t)length}));
+    if (err) {
+        struct text_ref shown = CLIP(title);
         return query_fail(query, RPC_NOT_FOUND, "no page has the title \"%.*s\"",
                           TEXT_FORMAT(shown));
     }
-    found->vertex = titles_vertex(&index->titles, found->entry);
+    found->vertex = titles_vertex(&query->index->titles, found->entry);
     return true;
 }
 
@@ -114,8 +97,7 @@ static uint64_t random_next(uint64_t *state)
 void query_random(struct query *query)
 {
     const struct index_view *index = query->index;
-    struct wire_in value;
-    uint64_t seed = 0;
+    uint64_t seed = random_next(&query->engine->random_state);
 
     if (!query_param_uint(query, 0, 0, UINT64_MAX, &seed))
         return;
@@ -123,10 +105,7 @@ void query_random(struct query *query)
         query_error(query, RPC_NOT_FOUND, "the index has no pages");
         return;
     }
-    uint64_t *state = rpc_param(&query->params, 0, query->method->params[0], &value)
-                          ? &seed
-                          : &query->engine->random_state;
-    uint32_t vertex = (uint32_t)((random_next(state) >> 32) * index->meta->page_count >> 32);
+    uint32_t vertex = (uint32_t)((random_next(&seed) >> 32) * index->meta->page_count >> 32);
 
     answer_page(query, &(struct found_title){index->pages[vertex].title, vertex, true});
 }

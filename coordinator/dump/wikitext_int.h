@@ -19,9 +19,4 @@ enum link_kind link_classify(const struct link_rules *rules, const char *target,
                              char title[static TITLE_MAX_BYTES], size_t *title_length,
                              bool *is_file);
 
-/* Decodes the HTML character reference that starts at text[0] == '&'. Writes its UTF-8 (at most 8
- * bytes) and returns how many bytes of text it took; 0 if it is none that is known here. A
- * reference to a character that HTML does not have gives U+FFFD, which no title may have. */
-size_t html_entity_decode(const char *text, size_t length, char out[static 8], size_t *out_length);
-
 #endif

@@ -5,7 +5,9 @@
  * "2001: A Space Odyssey".
  */
 #include "coordinator/dump/wikitext_int.h"
+#include "shm/entities.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
@@ -255,6 +257,30 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* A reference to a character that HTML does not have ("&#0;") is no text either: MediaWiki makes it
+ * U+FFFD, which no title may have. */
+static bool is_numeric_reference(const char *text, size_t length)
+{
+    size_t i = 2;
+    bool hex = length > 2 && (text[2] | 0x20) == 'x';
+    if (length < 4 || text[1] != '#')
+        return false;
+    for (i += hex; i < length && (hex ? hex_value(text[i]) >= 0 : isdigit((unsigned char)text[i]));)
+        i++;
+    return i > (hex ? 3U : 2U) && i < length && text[i] == ';';
+}
+
+static size_t decode_reference(const char *text, size_t length, char utf8[static ENTITY_UTF8_MAX],
+                               size_t *utf8_length)
+{
+    size_t taken = entity_decode(text, length, utf8, utf8_length);
+    if (taken > 0 || !is_numeric_reference(text, length))
+        return taken;
+    *utf8_length = 3;
+    memcpy(utf8, "\xef\xbf\xbd", 3);
+    return (size_t)((const char *)memchr(text, ';', length) - text) + 1;
+}
+
 /* %XX, then character references, in MediaWiki's order. Neither makes a target longer. */
 static size_t decode_target(const char *target, size_t length, char out[static LINK_TARGET_BYTES])
 {
@@ -273,10 +299,10 @@ static size_t decode_target(const char *target, size_t length, char out[static L
     length = made;
     made = 0;
     for (size_t i = 0; i < length;) {
-        char bytes[8];
+        char bytes[ENTITY_UTF8_MAX];
         size_t count, taken = 0;
         if (out[i] == '&')
-            taken = html_entity_decode(out + i, length - i, bytes, &count);
+            taken = decode_reference(out + i, length - i, bytes, &count);
         if (taken == 0) {
             out[made++] = out[i++];
         } else {
