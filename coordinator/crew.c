@@ -50,8 +50,7 @@ static void *channel_requests(const struct crew_worker *worker)
 
 static void *channel_replies(const struct crew_worker *worker)
 {
-    return (char *)channel_requests(worker) +
-           ring_bytes(worker->crew->host->request_ring_bytes, 1);
+    return (char *)channel_requests(worker) + ring_bytes(worker->crew->host->request_ring_bytes, 1);
 }
 
 /* Also after a worker's death: nothing that a broken worker may have written there is believed. */
@@ -66,8 +65,8 @@ static void channel_format(struct crew_worker *worker)
     ring_reader_attach(&worker->replies_in, worker->inherit.replies, 0);
 }
 
-static int channel_create(struct crew_worker *worker, unsigned crew_number,
-                          const struct bell *bell, struct fault *why)
+static int channel_create(struct crew_worker *worker, unsigned crew_number, const struct bell *bell,
+                          struct fault *why)
 {
     const struct crew_host *host = worker->crew->host;
     char label[32];
@@ -206,8 +205,8 @@ static int start_thread(struct crew_worker *worker, struct fault *why)
 static int start_worker(struct crew_worker *worker, struct fault *why)
 {
     struct crew *crew = worker->crew;
-    int err = crew->mode == WORKERS_THREADS ? start_thread(worker, why)
-                                            : start_process(worker, why);
+    int err =
+        crew->mode == WORKERS_THREADS ? start_thread(worker, why) : start_process(worker, why);
     if (err) {
         worker->state = WORKER_GONE;
         return err;

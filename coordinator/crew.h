@@ -24,8 +24,8 @@ struct crew_host {
     const struct seg_owner *owner;
     struct bell bell; /* the coordinator's; its word lies in `bell_seg` */
     struct seg bell_seg;
-    struct crew *crews;  /* all that exist */
-    unsigned crews_made; /* numbers the segments' labels */
+    struct crew *crews;                          /* all that exist */
+    unsigned crews_made;                         /* numbers the segments' labels */
     size_t request_ring_bytes, reply_ring_bytes; /* capacities */
 };
 
@@ -47,7 +47,7 @@ struct crew;
 struct crew_worker {
     struct crew *crew;
     enum crew_worker_state state;
-    pid_t pid;    /* of the process; of the daemon for a thread */
+    pid_t pid; /* of the process; of the daemon for a thread */
     unsigned restarts;
     unsigned failures; /* deaths since it last was ready */
     uint64_t requests; /* sent, since the crew began */
@@ -56,10 +56,10 @@ struct crew_worker {
     struct ring_writer requests_out;
     struct ring_reader replies_in;
     struct seg channel;
-    bool staged;        /* requests that are not published yet */
-    bool finished;      /* set by the owner: it has done its work, and its end is no death */
-    bool alive;         /* a process or thread exists */
-    int exit_fd;        /* pidfd; or the eventfd that a thread writes last */
+    bool staged;   /* requests that are not published yet */
+    bool finished; /* set by the owner: it has done its work, and its end is no death */
+    bool alive;    /* a process or thread exists */
+    int exit_fd;   /* pidfd; or the eventfd that a thread writes last */
     pthread_t thread;
     struct loop_op exit_op, restart_op;
 };

@@ -9,10 +9,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define LOOP_ENTRIES     256
-#define RECV_BUFFERS     64
-#define RECV_BYTES       16384
-#define DRAIN_TIMEOUT_NS UINT64_C(10000000000)
+#define LOOP_ENTRIES       256
+#define RECV_BUFFERS       64
+#define RECV_BYTES         16384
+#define DRAIN_TIMEOUT_NS   UINT64_C(10000000000)
 #define START_FAILURES_MAX 5 /* of one worker in a row, before a new generation is given up */
 
 static void say(const struct daemon *daemon, bool routine, const char *format, ...)
@@ -40,8 +40,8 @@ static void on_message(void *owner, struct crew_worker *worker, const struct msg
     if (msg->kind == MSG_ANSWER)
         dispatch_answer(&daemon->dispatch, worker, msg);
     else if (msg->kind == MSG_FAILED)
-        fprintf(stderr, "forklored: worker=%u event=failed error=\"%.*s\"\n",
-                worker->inherit.slot, (int)msg->text_length, msg->text);
+        fprintf(stderr, "forklored: worker=%u event=failed error=\"%.*s\"\n", worker->inherit.slot,
+                (int)msg->text_length, msg->text);
     else if (msg->kind == MSG_READY)
         say(daemon, true, "worker=%u pid=%d event=ready generation=%llu", worker->inherit.slot,
             (int)worker->pid, (unsigned long long)service->generation->number);
@@ -178,7 +178,8 @@ static void watch_coming(struct daemon *daemon)
         const struct crew_worker *worker = &daemon->coming->crew->workers[w];
         all_ready &= worker->state == WORKER_READY;
         if (worker->failures >= START_FAILURES_MAX) {
-            fprintf(stderr, "forklored: event=generation-failed error=\"worker %u does not start\"\n",
+            fprintf(stderr,
+                    "forklored: event=generation-failed error=\"worker %u does not start\"\n",
                     worker->inherit.slot);
             give_up(daemon, "the new generation's workers do not start");
             return;
@@ -295,8 +296,8 @@ static bool finished(const struct daemon *daemon)
 {
     if (daemon->load_failed || daemon->drained_late)
         return true;
-    return daemon->draining && !dispatch_busy(&daemon->dispatch) &&
-           !jobs_running(&daemon->jobs) && session_host_drained(&daemon->sessions);
+    return daemon->draining && !dispatch_busy(&daemon->dispatch) && !jobs_running(&daemon->jobs) &&
+           session_host_drained(&daemon->sessions);
 }
 
 /* --- The loop -------------------------------------------------------------------------------- */
@@ -377,8 +378,8 @@ static int set_up(struct daemon *daemon, struct fault *why)
     err = loop_create(&daemon->loop, LOOP_ENTRIES, RECV_BUFFERS, RECV_BYTES, why);
     if (err)
         return err;
-    err = session_host_init(&daemon->sessions, daemon->loop, options->socket_path,
-                            &options->limits, why);
+    err = session_host_init(&daemon->sessions, daemon->loop, options->socket_path, &options->limits,
+                            why);
     if (err)
         return err;
     daemon->sessions.owner = daemon;
@@ -440,10 +441,8 @@ static void tear_down(struct daemon *daemon)
 
 int daemon_serve(const struct serve_options *options, const char *index_path, bool remove_index)
 {
-    struct daemon daemon = {.options = options,
-                            .owner = {.lock_fd = -1},
-                            .signal_fd = -1,
-                            .started_ns = loop_now_ns()};
+    struct daemon daemon = {
+        .options = options, .owner = {.lock_fd = -1}, .signal_fd = -1, .started_ns = loop_now_ns()};
     struct fault why;
     daemon.signal_op = (struct loop_op){.fn = on_signal, .owner = &daemon};
     daemon.drain_op = (struct loop_op){.fn = on_drain_timeout, .owner = &daemon};

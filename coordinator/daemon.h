@@ -32,16 +32,16 @@ struct daemon {
     struct service *leaving; /* list: their workers finish what they have */
     uint64_t last_generation;
 
-    struct loader *loader;      /* a load under way */
+    struct loader *loader; /* a load under way */
     char *load_path;
     uint64_t load_session, load_msgid; /* who asked for it, if load_asked */
     bool load_asked;
-    bool load_failed;           /* at the start: nothing to serve */
+    bool load_failed; /* at the start: nothing to serve */
 
     struct loop_op signal_op, drain_op;
     int signal_fd;
     uint64_t started_ns;
-    bool draining;  /* no new requests; leave once all are answered */
+    bool draining;     /* no new requests; leave once all are answered */
     bool drained_late; /* ... or now */
 };
 

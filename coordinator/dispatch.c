@@ -21,10 +21,10 @@ struct ticket {
     struct crew_worker *worker; /* that has it; NULL: in the waiting queue */
     uint64_t sent;              /* a worker answers its requests in this order */
     unsigned deaths;
-    bool expired; /* already answered: RPC_DEADLINE */
-    struct wire_out pieces; /* of an answer that comes in several */
-    struct ticket *older, *newer;                     /* in `all` */
-    struct ticket *waiting_previous, *waiting_next;   /* in `waiting` */
+    bool expired;                                   /* already answered: RPC_DEADLINE */
+    struct wire_out pieces;                         /* of an answer that comes in several */
+    struct ticket *older, *newer;                   /* in `all` */
+    struct ticket *waiting_previous, *waiting_next; /* in `waiting` */
     size_t frame_bytes;
     char frame[];
 };

@@ -12,10 +12,10 @@
 
 struct base {
     unsigned references;
-    struct seg seg;      /* SEG_NONE when mapped from the file */
-    void *file_map;      /* --map: the file's hot bytes */
+    struct seg seg; /* SEG_NONE when mapped from the file */
+    void *file_map; /* --map: the file's hot bytes */
     size_t file_map_bytes;
-    int index_fd;        /* of the index file, for the text */
+    int index_fd; /* of the index file, for the text */
     char *path;
     uint64_t generation; /* that brought it */
     uint64_t file_bytes;

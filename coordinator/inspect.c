@@ -90,16 +90,16 @@ static void print_text(const struct index_file *file, const struct index_view *v
     struct tm utc;
     if (gmtime_r(&seconds, &utc))
         strftime(built, sizeof built, "%Y-%m-%d %H:%M:%S UTC", &utc);
-    printf("%s: forklore index, layout %u.%u, %zu bytes\n", file->path,
-           file->image->version_major, file->image->version_minor, file->bytes);
+    printf("%s: forklore index, layout %u.%u, %zu bytes\n", file->path, file->image->version_major,
+           file->image->version_minor, file->bytes);
     printf("  source   %s%s%s%s\n", meta->source, *meta->site ? " (" : "", meta->site,
            *meta->site ? ")" : "");
     printf("  built    %s\n", built);
     printf("  pages    %" PRIu32 "\n  titles   %" PRIu32 "\n  edges    %" PRIu64 "\n",
            meta->page_count, meta->title_count, meta->edge_count);
     if (view->rank.info)
-        printf("  ranks    damping %g, %u iterations, last change %.3g\n",
-               view->rank.info->damping, view->rank.info->iterations, view->rank.info->change);
+        printf("  ranks    damping %g, %u iterations, last change %.3g\n", view->rank.info->damping,
+               view->rank.info->iterations, view->rank.info->change);
     printf("  %-16s %14s %14s  %s\n", "section", "offset", "bytes", "xxh64");
     for (uint32_t s = 0; s < file->image->section_count; s++) {
         const struct section *section = &file->image->sections[s];

@@ -44,8 +44,8 @@ static void on_message(void *owner, struct crew_worker *worker, const struct msg
 static bool on_died(void *owner, struct crew_worker *worker, const char *how)
 {
     struct job_run *run = owner;
-    fprintf(stderr, "forklored: job-worker=%u pid=%d event=died how=\"%s\"\n",
-            worker->inherit.slot, (int)worker->pid, how);
+    fprintf(stderr, "forklored: job-worker=%u pid=%d event=died how=\"%s\"\n", worker->inherit.slot,
+            (int)worker->pid, how);
     /* It may have published and been killed before it rang: its peers would sleep on. */
     for (unsigned w = 0; w < run->order.plan.workers; w++)
         bell_ring(&run->bells[w]);
@@ -116,10 +116,9 @@ static int make_order(struct job_run *run, const struct job_run_params *params,
     return 0;
 }
 
-int job_run_start(struct job_run **out, struct crew_host *host,
-                  const struct job_run_params *params, const struct index_view *index,
-                  uint64_t generation, const struct rank_arrays *ranks,
-                  const struct seg *ranks_seg, void *owner,
+int job_run_start(struct job_run **out, struct crew_host *host, const struct job_run_params *params,
+                  const struct index_view *index, uint64_t generation,
+                  const struct rank_arrays *ranks, const struct seg *ranks_seg, void *owner,
                   void (*progress)(void *owner, uint32_t iteration, double change),
                   struct fault *why)
 {

@@ -232,8 +232,8 @@ static void end_job(struct jobs *jobs, struct job *job, enum job_state state, co
     notify_all(jobs, job);
 }
 
-static int find_seeds(const struct job *job, const struct index_view *index,
-                      struct job_seed *seeds, uint32_t *count, struct fault *why)
+static int find_seeds(const struct job *job, const struct index_view *index, struct job_seed *seeds,
+                      uint32_t *count, struct fault *why)
 {
     *count = 0;
     for (uint32_t s = 0; s < job->params.seed_count; s++) {
@@ -332,8 +332,9 @@ static int publish(struct jobs *jobs, struct job *job, struct fault *why)
 {
     struct job_hold *hold = job->hold;
     if (hold->generation->base != jobs->current(jobs->owner)->base)
-        return fault_set(why, ESTALE, "the index was reloaded meanwhile: the scores are of the "
-                                      "old one and are not published");
+        return fault_set(why, ESTALE,
+                         "the index was reloaded meanwhile: the scores are of the "
+                         "old one and are not published");
     int err = ranks_seal(hold->ranks, why);
     if (err)
         return err;

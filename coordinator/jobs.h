@@ -34,11 +34,11 @@ struct job {
     struct job_params params;
     uint32_t iteration;
     double change;
-    uint64_t published; /* generation; 0: none */
+    uint64_t published;             /* generation; 0: none */
     double started_unix_s, seconds; /* seconds: once it has ended */
     uint64_t started_ns;
     char *error;
-    struct wire_out top; /* array of {rank, title, score}; empty until done */
+    struct wire_out top;                /* array of {rank, title, score}; empty until done */
     uint64_t watchers[JOB_WATCHES_MAX]; /* session ids */
     unsigned watcher_count;
     struct job_hold *hold;

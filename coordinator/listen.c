@@ -43,15 +43,17 @@ static int take_lock(struct session_host *host, struct fault *why)
     }
 }
 
-/* Something listens there that does not know our lock. */
-static bool answers(const struct sockaddr_un *address)
+/* Something has that socket that does not know our lock. Only a refused connection says that
+ * nobody has: a full backlog, a datagram socket and a forbidden one all belong to somebody. */
+static bool is_held(const struct sockaddr_un *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return false;
-    bool connected = connect(fd, (const struct sockaddr *)address, sizeof *address) == 0;
+        return true;
+    int failed = connect(fd, (const struct sockaddr *)address, sizeof *address);
+    bool refused = failed && (errno == ECONNREFUSED || errno == ENOENT);
     close(fd);
-    return connected;
+    return !refused;
 }
 
 static int remove_stale(const char *path, const struct sockaddr_un *address, struct fault *why)
@@ -61,7 +63,7 @@ static int remove_stale(const char *path, const struct sockaddr_un *address, str
         return errno == ENOENT ? 0 : fault_errno(why, errno, "cannot stat %s", path);
     if (!S_ISSOCK(status.st_mode))
         return fault_set(why, EEXIST, "%s exists and is not a socket", path);
-    if (answers(address))
+    if (is_held(address))
         return fault_set(why, EADDRINUSE, "%s: in use by another program", path);
     if (unlink(path) < 0 && errno != ENOENT)
         return fault_errno(why, errno, "cannot remove the stale socket %s", path);
@@ -91,8 +93,7 @@ static int bind_and_listen(struct session_host *host, const struct sockaddr_un *
 int session_host_init(struct session_host *host, struct loop *loop, const char *path,
                       const struct session_limits *limits, struct fault *why)
 {
-    *host = (struct session_host){
-        .loop = loop, .limits = *limits, .listen_fd = -1, .lock_fd = -1};
+    *host = (struct session_host){.loop = loop, .limits = *limits, .listen_fd = -1, .lock_fd = -1};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
         return fault_set(why, ENAMETOOLONG,

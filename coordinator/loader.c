@@ -19,8 +19,8 @@ struct loader {
     struct load_options options;
     struct base *base;
     struct loop_op read_op;
-    uint64_t at;       /* bytes of the image that are there */
-    uint32_t section;  /* the table entry being checksummed */
+    uint64_t at;      /* bytes of the image that are there */
+    uint32_t section; /* the table entry being checksummed */
     XXH64_state_t *checksum;
     load_fn *done;
     void *done_owner;
@@ -166,8 +166,7 @@ static int open_index(struct base *base, const char *path, struct image_header *
 static int map_index(struct base *base, const struct image_header *header, struct fault *why)
 {
     base->file_map_bytes = header->hot_bytes;
-    base->file_map =
-        mmap(NULL, base->file_map_bytes, PROT_READ, MAP_SHARED, base->index_fd, 0);
+    base->file_map = mmap(NULL, base->file_map_bytes, PROT_READ, MAP_SHARED, base->index_fd, 0);
     if (base->file_map == MAP_FAILED) {
         base->file_map = NULL;
         return fault_errno(why, errno, "cannot map %s", base->path);

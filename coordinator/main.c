@@ -6,6 +6,7 @@
 #include "coordinator/daemon.h"
 #include "coordinator/oneshot.h"
 
+#include <signal.h>
 #include <string.h>
 
 static const struct {
@@ -33,6 +34,8 @@ static int serve(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    /* A file over the limit of its size is an error to be told, not a death. */
+    signal(SIGXFSZ, SIG_IGN);
     for (size_t c = 0; argc > 1 && c < sizeof commands / sizeof commands[0]; c++) {
         if (strcmp(argv[1], commands[c].name) == 0)
             return commands[c].run(argc - 1, argv + 1);

@@ -61,9 +61,12 @@ int oneshot_build(int argc, char **argv)
 {
     enum { OPT_EDGES = 256, OPT_LEVEL, OPT_JSON };
     static const struct option long_options[] = {
-        {"output", required_argument, NULL, 'o'}, {"edges", no_argument, NULL, OPT_EDGES},
-        {"level", required_argument, NULL, OPT_LEVEL}, {"json", no_argument, NULL, OPT_JSON},
-        {"quiet", no_argument, NULL, 'q'}, {"help", no_argument, NULL, 'h'},
+        {"output", required_argument, NULL, 'o'},
+        {"edges", no_argument, NULL, OPT_EDGES},
+        {"level", required_argument, NULL, OPT_LEVEL},
+        {"json", no_argument, NULL, OPT_JSON},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     struct build_options options = {.rank = oneshot_rank};
@@ -132,10 +135,14 @@ static int parse_generate(struct generate_request *request, int argc, char **arg
 {
     enum { OPT_PAGES = 256, OPT_WORDS, OPT_LINKS, OPT_SCALE, OPT_DEGREE, OPT_SEED };
     static const struct option long_options[] = {
-        {"output", required_argument, NULL, 'o'},      {"pages", required_argument, NULL, OPT_PAGES},
-        {"words", required_argument, NULL, OPT_WORDS}, {"links", required_argument, NULL, OPT_LINKS},
-        {"scale", required_argument, NULL, OPT_SCALE}, {"degree", required_argument, NULL, OPT_DEGREE},
-        {"seed", required_argument, NULL, OPT_SEED},   {"help", no_argument, NULL, 'h'},
+        {"output", required_argument, NULL, 'o'},
+        {"pages", required_argument, NULL, OPT_PAGES},
+        {"words", required_argument, NULL, OPT_WORDS},
+        {"links", required_argument, NULL, OPT_LINKS},
+        {"scale", required_argument, NULL, OPT_SCALE},
+        {"degree", required_argument, NULL, OPT_DEGREE},
+        {"seed", required_argument, NULL, OPT_SEED},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int option;
@@ -183,7 +190,8 @@ static int parse_generate(struct generate_request *request, int argc, char **arg
             return misused("generate", "see above");
         }
     }
-    return optind + 1 == argc ? 0 : misused("generate", "one of wiki, kronecker, uniform is needed");
+    return optind + 1 == argc ? 0
+                              : misused("generate", "one of wiki, kronecker, uniform is needed");
 }
 
 static int generate_to(FILE *out, const char *what, struct generate_request *request,

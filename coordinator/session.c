@@ -125,8 +125,8 @@ static size_t take_frames(struct session *session, const char *data, size_t byte
 {
     size_t at = 0;
     while (at < bytes && !session->broken && !session->paused) {
-        int64_t length = wire_scan(&session->scan, data + at, bytes - at,
-                                   session->host->limits.frame_bytes);
+        int64_t length =
+            wire_scan(&session->scan, data + at, bytes - at, session->host->limits.frame_bytes);
         if (length == 0)
             break;
         if (length < 0) {

@@ -26,16 +26,16 @@ struct session {
     struct loop_op recv_op, send_op;
     char *in; /* received, not yet taken apart */
     size_t in_bytes, in_capacity;
-    struct wire_scan scan; /* of the frame that begins in `in` */
+    struct wire_scan scan;  /* of the frame that begins in `in` */
     struct wire_out out[2]; /* one collects while the other is being sent */
     unsigned sending;       /* index into out */
     size_t sent;            /* of out[sending] */
     unsigned in_flight;
-    bool paused;  /* too many answers wait: not read from */
-    bool ended;   /* the peer will send no more: close when answered */
-    bool broken;  /* the peer broke the protocol: read no more, close when answered */
-    bool failed;  /* the connection is gone */
-    bool dirty;   /* in the host's list of sessions with something to send */
+    bool paused; /* too many answers wait: not read from */
+    bool ended;  /* the peer will send no more: close when answered */
+    bool broken; /* the peer broke the protocol: read no more, close when answered */
+    bool failed; /* the connection is gone */
+    bool dirty;  /* in the host's list of sessions with something to send */
     struct session *next_dirty;
 };
 

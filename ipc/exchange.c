@@ -215,8 +215,8 @@ static void *ring_open(struct exchange *x)
     wire_int(&out, x->round + 1);
     wire_uint(&out, x->plan->bounds[x->slot]);
     wire_uint(&out, slice_count(x->plan, x->slot));
-    void *slice = wire_bin_aligned(&out, (size_t)slice_count(x->plan, x->slot) *
-                                             x->plan->element_bytes);
+    void *slice =
+        wire_bin_aligned(&out, (size_t)slice_count(x->plan, x->slot) * x->plan->element_bytes);
     MUST(slice);
     x->record_bytes = out.bytes;
     return slice;
@@ -243,8 +243,7 @@ static void ring_send(struct exchange *x, const struct exchange_shares *shares)
 static void shared_attach(struct exchange *x)
 {
     /* Own word: written by a predecessor that is dead, so nothing to order. */
-    x->round =
-        atomic_load_explicit(&progress_of(x->memory, x->slot)->round, memory_order_relaxed);
+    x->round = atomic_load_explicit(&progress_of(x->memory, x->slot)->round, memory_order_relaxed);
 }
 
 static int shared_collect(struct exchange *x, unsigned worker)
@@ -254,8 +253,7 @@ static int shared_collect(struct exchange *x, unsigned worker)
     if (atomic_load_explicit(&progress->round, memory_order_seq_cst) < x->round)
         return 0;
     x->shares[worker] = progress->shares[x->round & 1];
-    x->slices[worker] =
-        vector_of(x->memory, x->plan, x->round) + slice_offset(x->plan, worker);
+    x->slices[worker] = vector_of(x->memory, x->plan, x->round) + slice_offset(x->plan, worker);
     return 1;
 }
 

@@ -38,7 +38,7 @@ struct exchange_shares {
 struct exchange_plan {
     enum exchange_mode mode;
     unsigned workers;
-    uint32_t element_bytes; /* 4 or 8 */
+    uint32_t element_bytes;                    /* 4 or 8 */
     uint32_t bounds[EXCHANGE_WORKERS_MAX + 1]; /* slice w is [bounds[w], bounds[w+1]) */
 };
 
@@ -50,7 +50,7 @@ void exchange_format(void *memory, const struct exchange_plan *plan);
 struct exchange {
     const struct exchange_plan *plan;
     unsigned slot;
-    int64_t round;  /* the last one published by this slot, -1: none yet */
+    int64_t round;            /* the last one published by this slot, -1: none yet */
     const struct bell *bells; /* [workers] */
     uint64_t bytes_sent, messages_sent, wakeups;
     /* exchange.c's: */

@@ -29,7 +29,8 @@ bool rpc_arg_bool(struct rpc_args *args, unsigned position, bool *value);
 /* One of `choices` (NULL-terminated). */
 bool rpc_arg_choice(struct rpc_args *args, unsigned position, const char *const *choices,
                     unsigned *choice);
-/* An array of 1 to `most` strings; or one string, as an array of one. wire_get_text() takes each from *items. */
+/* An array of 1 to `most` strings; or one string, as an array of one. wire_get_text() takes each
+ * from *items. */
 bool rpc_arg_texts(struct rpc_args *args, unsigned position, uint32_t most, struct wire_in *items,
                    uint32_t *count);
 

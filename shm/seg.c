@@ -119,8 +119,7 @@ static int try_become_owner(struct seg_owner *owner)
         return -EAGAIN;
     char prefix[SEG_NAME_BYTES];
     prefix_of_user(prefix, sizeof prefix);
-    snprintf(owner->name, sizeof owner->name, "/%.64s%016llx", prefix,
-             (unsigned long long)id);
+    snprintf(owner->name, sizeof owner->name, "/%.64s%016llx", prefix, (unsigned long long)id);
     owner->lock_fd = shm_open(owner->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (owner->lock_fd < 0)
         return -errno;
@@ -166,7 +165,8 @@ static void *map_aligned(int fd, size_t bytes, int protection)
     if (bytes < HUGE_PAGE_BYTES)
         return mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
     size_t reserved = bytes + HUGE_PAGE_BYTES;
-    char *room = mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *room =
+        mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
         return MAP_FAILED;
     size_t before = -(uintptr_t)room % HUGE_PAGE_BYTES;

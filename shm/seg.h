@@ -19,19 +19,23 @@
 #define SEG_NAME_BYTES 96
 
 struct seg_owner {
-    char name[SEG_NAME_BYTES]; /* "/forklore.<uid>.<id>", the lock's name and the segments' prefix */
-    int lock_fd;               /* close-on-exec; forked children must close it */
+    char
+        name[SEG_NAME_BYTES]; /* "/forklore.<uid>.<id>", the lock's name and the segments' prefix */
+    int lock_fd;              /* close-on-exec; forked children must close it */
 };
 
 struct seg {
     char name[SEG_NAME_BYTES];
-    void *base;     /* shared mapping, `bytes` long; NULL when not mapped */
-    size_t bytes;   /* a multiple of the page size */
-    int fd;         /* -1 once closed */
-    bool writable;  /* of this mapping */
+    void *base;    /* shared mapping, `bytes` long; NULL when not mapped */
+    size_t bytes;  /* a multiple of the page size */
+    int fd;        /* -1 once closed */
+    bool writable; /* of this mapping */
 };
 
-#define SEG_NONE {.fd = -1}
+#define SEG_NONE                                                                                   \
+    {                                                                                              \
+        .fd = -1                                                                                   \
+    }
 
 /* Becomes an owner, after seg_sweep(). */
 int seg_owner_init(struct seg_owner *owner, struct fault *why);

@@ -4,8 +4,9 @@
  *
  * Entries 0..T-1 are sorted by (folded title, title) as byte strings, so that what people type
  * ("Etienne", "ETIENNE") is one contiguous range with "Étienne". Exact lookup goes through a hash
- * of the normalised title (a title is kept as its wiki writes it, which may differ); prefix search through a binary search of the folded titles, and its
- * top k by range minima over the entries' rank positions (rank.h), without scanning the range.
+ * of the normalised title (a title is kept as its wiki writes it, which may differ); prefix search
+ * through a binary search of the folded titles, and its top k by range minima over the entries'
+ * rank positions (rank.h), without scanning the range.
  */
 #ifndef FORKLORE_SHM_TITLES_H
 #define FORKLORE_SHM_TITLES_H
@@ -51,7 +52,7 @@ bool title_is(struct text_ref title, bool first_letter, const char *normal, size
 struct titles_view {
     uint32_t count; /* T */
     uint32_t slot_mask;
-    bool first_letter; /* how titles are normalised */
+    bool first_letter;       /* how titles are normalised */
     const uint32_t *offsets; /* [T+1] into bytes */
     const char *bytes;
     const uint32_t *fold_offsets; /* [T+1] */

@@ -66,7 +66,8 @@ static void make_titles(struct fixture *f, uint32_t pages, uint32_t redirects)
         inputs[i] = (struct title_input){names[i], (uint32_t)n,
                                          i < pages ? i : (i * 7 % pages) | TITLE_IS_REDIRECT};
     }
-    assert_int_equal(titles_build(&f->titles, inputs, pages + redirects, f->meta.first_letter, &why), 0);
+    assert_int_equal(
+        titles_build(&f->titles, inputs, pages + redirects, f->meta.first_letter, &why), 0);
     for (uint32_t v = 0; v < pages; v++)
         f->pages[v].title = f->titles.entry_of_input[v];
 }

@@ -332,9 +332,8 @@ static void test_pagerank_broken_partial_is_refused(void **state)
     run_init(&run, &graph, EXCHANGE_RING, 1, 8);
     struct exchange exchange;
     struct fault why;
-    assert_int_equal(exchange_attach(&exchange, run.order.exchange, &run.order.plan, 0, run.bells,
-                                     &why),
-                     0);
+    assert_int_equal(
+        exchange_attach(&exchange, run.order.exchange, &run.order.plan, 0, run.bells, &why), 0);
     double *slice = exchange_open(&exchange);
     memset(slice, 0, graph.n * sizeof *slice);
     ((unsigned char *)exchange.record)[1] ^= 0xff; /* the message's kind */

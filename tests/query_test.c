@@ -118,7 +118,7 @@ static void test_query_titles_that_are_none(void **state)
     longer[sizeof longer - 1] = '\0';
     refuse(engine, "not_found", "no page has the title \"nowhere\"", "lookup", "s", "nowhere");
     refuse(engine, "not_found", "\"\"", "lookup", "s", "");
-    refuse(engine, "not_found", "\"\"", "lookup", "s", " _ ");
+    refuse(engine, "not_found", "\" _ \"", "lookup", "s", " _ ");
     refuse(engine, "not_found", "longer than 1024", "lookup", "s", longer);
     refuse(engine, "bad_params", "not valid UTF-8", "lookup", "s", "a\xff");
     longer[601] = '\0';
@@ -405,7 +405,7 @@ static void test_query_bad_params_name_the_parameter(void **state)
     refuse(engine, "bad_params", "\"titles\"", "related", "a", NOBODY);
     for (unsigned i = 0; i < 101; i++)
         many[i] = "City";
-    refuse(engine, "bad_params", "1 to 100 titles", "related", "a", many);
+    refuse(engine, "bad_params", "1 to 100 strings", "related", "a", many);
     many[100] = NULL;
     struct answer answer = ask(engine, "related", "a", many);
     answer_fini(&answer);

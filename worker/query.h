@@ -14,11 +14,11 @@ int query_engine_create(struct query_engine **engine, const struct index_view *i
                         uint64_t generation, int index_fd, struct fault *why);
 void query_engine_destroy(struct query_engine **engine);
 
-/* Runs one request and appends a whole response frame, result or error, to `out` (growing or fixed; if
- * `out` fails for lack of room, `out->failed` is set and the caller tries again with a larger
+/* Runs one request and appends a whole response frame, result or error, to `out` (growing or fixed;
+ * if `out` fails for lack of room, `out->failed` is set and the caller tries again with a larger
  * one). Long queries look at the clock and give up with RPC_DEADLINE at deadline_ns
  * (CLOCK_MONOTONIC, 0: none). */
-void query_run(struct query_engine *engine, const struct rpc_request *request,
-               uint64_t deadline_ns, struct wire_out *out);
+void query_run(struct query_engine *engine, const struct rpc_request *request, uint64_t deadline_ns,
+               struct wire_out *out);
 
 #endif

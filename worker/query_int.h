@@ -79,8 +79,8 @@ bool query_param_double(struct query *query, unsigned position, double least, do
 bool query_param_choice(struct query *query, unsigned position, const char *const *choices,
                         unsigned *choice);
 /* One to `most` strings, which rpc_get_text() takes from *items. */
-bool query_param_texts(struct query *query, unsigned position, uint32_t most,
-                       struct wire_in *items, uint32_t *count);
+bool query_param_texts(struct query *query, unsigned position, uint32_t most, struct wire_in *items,
+                       uint32_t *count);
 
 /* --- Titles (query_title.c) ------------------------------------------------------------------- */
 

@@ -20,8 +20,8 @@ bool query_param_text(struct query *query, unsigned position, struct text_ref *t
     return true;
 }
 
-bool query_param_texts(struct query *query, unsigned position, uint32_t most,
-                       struct wire_in *items, uint32_t *count)
+bool query_param_texts(struct query *query, unsigned position, uint32_t most, struct wire_in *items,
+                       uint32_t *count)
 {
     return (rpc_arg_needed(&query->args, position) &&
             rpc_arg_texts(&query->args, position, most, items, count)) ||

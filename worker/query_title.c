@@ -14,8 +14,8 @@ struct text_ref query_page_title(const struct query *query, uint32_t vertex)
 
 bool query_find_title(struct query *query, struct text_ref title, struct found_title *found)
 {
-    int err = index_find_title(query->index, title.bytes, title.length, &found->entry,
-                               &found->exact);
+    int err =
+        index_find_title(query->index, title.bytes, title.length, &found->entry, &found->exact);
 
     if (err == -EILSEQ)
         return query_fail(query, RPC_BAD_PARAMS, "%s: a title is not valid UTF-8",

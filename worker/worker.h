@@ -20,7 +20,7 @@ struct job_seed {
 /* A PageRank computation, for all workers of its crew. */
 struct job_order {
     double damping, tolerance;
-    uint32_t iterations;       /* at most; exactly if tolerance is 0 */
+    uint32_t iterations;          /* at most; exactly if tolerance is 0 */
     const struct job_seed *seeds; /* ascending vertices; NULL: uniform teleport */
     uint32_t seed_count;
     struct exchange_plan plan; /* element_bytes is the precision */
@@ -33,10 +33,10 @@ struct inherit {
     unsigned slot;
     uint64_t generation;
     const struct index_view *index;
-    int index_fd; /* of the index file, for the text; -1 without */
+    int index_fd;          /* of the index file, for the text; -1 without */
     struct ring *requests; /* reader 0 */
     struct ring *replies;
-    struct bell bell;        /* this worker's */
+    struct bell bell; /* this worker's */
     struct bell coordinator;
     const struct job_order *job; /* NULL: answers queries */
 };

@@ -46,12 +46,20 @@ static void show_edges(void *owner, const struct byte_source *source)
                   human_count(build->edges.arcs.count).text);
 }
 
-/* The output takes the place of whatever has its name at the end: not of the input. */
+/* The output takes the place of whatever has its name at the end: not of the input, and not of
+ * /dev/null. */
 static int check_paths(const struct build_options *options, struct fault *why)
 {
     struct stat input, output;
-    if (stat(options->input, &input) == 0 && stat(options->output, &output) == 0 &&
-        input.st_dev == output.st_dev && input.st_ino == output.st_ino)
+    if (stat(options->output, &output) < 0)
+        return 0;
+    if (S_ISDIR(output.st_mode))
+        return fault_set(why, EISDIR, "%s: is a directory, not a file", options->output);
+    if (!S_ISREG(output.st_mode))
+        return fault_set(why, EINVAL, "%s: not a regular file, which an index could replace",
+                         options->output);
+    if (stat(options->input, &input) == 0 && input.st_dev == output.st_dev &&
+        input.st_ino == output.st_ino)
         return fault_set(why, EINVAL, "%s: the index would replace its own input", options->output);
     return 0;
 }

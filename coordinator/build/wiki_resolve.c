@@ -57,7 +57,8 @@ static void resolve_redirects(struct wiki *wiki)
     wiki->report->redirects = redirects - wiki->report->redirects_dropped;
 }
 
-/* Leaves in every name's mark where its shown form is: number + 1, or 0 if it is the name itself. */
+/* Leaves in every name's mark where its shown form is: number + 1, or 0 if it is the name itself.
+ */
 static void mark_shown(struct wiki *wiki)
 {
     struct name *names = wiki->names.entries;

@@ -17,10 +17,10 @@
 struct edge_graph {
     uint32_t vertex_count;
     bool integer_names;
-    uint64_t *ids;        /* [n] external integers; NULL with titles */
-    char *names;          /* title bytes; NULL with integers */
+    uint64_t *ids;          /* [n] external integers; NULL with titles */
+    char *names;            /* title bytes; NULL with integers */
     uint64_t *name_offsets; /* [n+1] */
-    struct arc_list arcs; /* dense numbers; a symmetric matrix contributes both directions */
+    struct arc_list arcs;   /* dense numbers; a symmetric matrix contributes both directions */
     uint64_t lines, comments;
 };
 

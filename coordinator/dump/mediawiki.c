@@ -169,11 +169,11 @@ static void fail_parse(struct dump_reader *reader)
         dump_fail(reader, ENOMEM, "out of memory for the XML parser");
         break;
     default:
-        if (error == XML_ERROR_INVALID_TOKEN && is_bad_utf8(reader))
-            dump_fail(reader, EBADMSG, "invalid UTF-8");
-        else if (!reader->has_root)
+        if (!reader->has_root)
             dump_fail(reader, EINVAL, "not a MediaWiki export, not even XML: %s",
                       XML_ErrorString(error));
+        else if (error == XML_ERROR_INVALID_TOKEN && is_bad_utf8(reader))
+            dump_fail(reader, EBADMSG, "invalid UTF-8");
         else
             dump_fail(reader, EBADMSG, "the XML is not well-formed: %s", XML_ErrorString(error));
     }

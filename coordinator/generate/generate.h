@@ -12,14 +12,17 @@
 #include <stdio.h>
 
 struct wiki_recipe {
-    uint32_t pages;          /* articles, at least 2 */
+    uint32_t pages;            /* articles, at least 2 */
     uint32_t redirect_percent; /* of pages, in addition */
-    uint32_t words_per_page; /* mean; Zipf-distributed words from a made-up vocabulary */
-    uint32_t links_per_page; /* mean; targets by preferential attachment */
+    uint32_t words_per_page;   /* mean; Zipf-distributed words from a made-up vocabulary */
+    uint32_t links_per_page;   /* mean; targets by preferential attachment */
     uint64_t seed;
 };
 #define WIKI_RECIPE_DEFAULT                                                                        \
-    {.pages = 20000, .redirect_percent = 10, .words_per_page = 200, .links_per_page = 12, .seed = 1}
+    {                                                                                              \
+        .pages = 20000, .redirect_percent = 10, .words_per_page = 200, .links_per_page = 12,       \
+        .seed = 1                                                                                  \
+    }
 
 /* Writes the dump to `out`. Some pages have no links out; some links are red, piped, to sections,
  * to redirects, in comments or templates, as in real wikis. -EIO with errno's text. */
@@ -31,7 +34,7 @@ int generate_wiki(const struct wiki_recipe *recipe, FILE *out, struct fault *why
 enum graph_family { GRAPH_KRONECKER, GRAPH_UNIFORM };
 struct graph_recipe {
     enum graph_family family;
-    unsigned scale; /* 1..28 */
+    unsigned scale;       /* 1..28 */
     unsigned edge_factor; /* GAP: 16 */
     uint64_t seed;
 };

@@ -3,8 +3,8 @@
  * A synthetic wiki as a MediaWiki XML dump: articles with redirects between them, and pages of
  * other namespaces that a reader has to skip.
  */
-#include "coordinator/generate/generate.h"
 #include "coordinator/generate/article.h"
+#include "coordinator/generate/generate.h"
 
 #include <errno.h>
 #include <string.h>
