@@ -45,7 +45,7 @@ $(BUILD)/%.o: %.c Makefile
 # --- What the README tells ---------------------------------------------------------------------
 
 run: deps
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
 	$(Q)client/tour $(BUILD)
 
 test: deps-test
