@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { SPECS_MAX = 16 };
+#define SPECS_MAX ((size_t)16)
 
 int client_usage(const struct client *client, const char *format, ...)
 {

@@ -123,8 +123,11 @@ static void free_ticket(struct dispatch *dispatch, struct ticket *ticket)
 
 void dispatch_fini(struct dispatch *dispatch)
 {
-    while (dispatch->all.first)
-        free_ticket(dispatch, dispatch->all.first);
+    struct ticket *newer;
+    for (struct ticket *ticket = dispatch->all.first; ticket; ticket = newer) {
+        newer = ticket->newer;
+        free_ticket(dispatch, ticket);
+    }
     loop_cancel(dispatch->loop, &dispatch->timer_op);
     while (loop_busy(&dispatch->timer_op) && loop_run(dispatch->loop, true) >= 0)
         ;

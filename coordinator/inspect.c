@@ -26,7 +26,8 @@ struct index_file {
 static int open_index(struct index_file *file, const char *path, struct fault *why)
 {
     *file = (struct index_file){.path = path};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Opening a pipe without O_NONBLOCK waits for a writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return fault_errno(why, errno, "cannot open %s", path);
     struct stat status;

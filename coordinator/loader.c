@@ -144,7 +144,8 @@ static int open_index(struct base *base, const char *path, struct image_header *
                       struct fault *why)
 {
     base->path = strdup(path);
-    base->index_fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Opening a pipe without O_NONBLOCK waits for a writer, and the whole daemon with it. */
+    base->index_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (base->index_fd < 0)
         return fault_errno(why, errno, "cannot open %s", path);
     struct stat status;
@@ -152,6 +153,7 @@ static int open_index(struct base *base, const char *path, struct image_header *
         return fault_errno(why, errno, "cannot stat %s", path);
     if (!S_ISREG(status.st_mode))
         return fault_set(why, EINVAL, "%s: not a regular file", path);
+    fcntl(base->index_fd, F_SETFL, 0); /* io_uring would heed it for files, too */
     base->file_bytes = (uint64_t)status.st_size;
     ssize_t got = pread(base->index_fd, header, sizeof *header, 0);
     if (got < 0)

@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2, EXIT_FAILED = 4 };
@@ -221,12 +222,17 @@ int oneshot_generate(int argc, char **argv)
         fault_errno(&why, errno, "cannot write %s", request.output);
         return failed(why.text);
     }
+    struct stat output;
+    bool is_file = request.output && fstat(fileno(out), &output) == 0 && S_ISREG(output.st_mode);
     int err = generate_to(out, what, &request, &why);
     if (out != stdout && fclose(out) != 0 && !err)
-        err = fault_errno(&why, errno, "cannot write %s", request.output);
-    if (err && request.output)
+        err = fault_errno(&why, errno, "cannot write");
+    if (!err)
+        return 0;
+    if (is_file)
         unlink(request.output);
-    return err ? failed(why.text) : 0;
+    fprintf(stderr, "forklored: %s: %s\n", request.output ? request.output : "stdout", why.text);
+    return EXIT_FAILED;
 }
 
 /* --- For the daemon -------------------------------------------------------------------------- */

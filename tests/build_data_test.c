@@ -104,6 +104,7 @@ static void test_build_data_enwiki(void **state)
     struct opened opened;
     build_ok(&report, BUILD_DUMP, data_file("enwiki-2016-shortened.xml.bz2"), &opened);
     assert_int_equal(report.pages_seen, 206);
+    assert_int_equal(report.redirects_seen, 100);
     assert_int_equal(report.pages, 106);
     /* The hundredth is one of namespace 4. */
     assert_int_equal(report.redirects + report.redirects_dropped, 99);

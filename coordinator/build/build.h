@@ -30,6 +30,7 @@ struct build_options {
 struct build_report {
     uint64_t dump_bytes, input_bytes;
     uint64_t pages_seen;             /* all namespaces */
+    uint64_t redirects_seen;         /* of them */
     uint64_t pages;                  /* vertices */
     uint64_t redirects;              /* titles that lead to a page */
     uint64_t redirects_dropped;      /* to missing pages, or in a loop */

@@ -29,9 +29,10 @@ static void print_pages(const struct build_report *report, FILE *out)
 {
     fprintf(out, "pages\n");
     print_count(out, "read", report->pages_seen);
+    print_count(out, "redirects among them", report->redirects_seen);
     print_count(out, "in the index", report->pages);
-    print_count(out, "redirects", report->redirects);
-    print_count(out, "redirects dropped", report->redirects_dropped);
+    print_count(out, "redirects to them", report->redirects);
+    print_count(out, "redirects to nowhere", report->redirects_dropped);
     print_count(out, "duplicate titles dropped", report->duplicate_titles);
 }
 
@@ -88,10 +89,11 @@ static void print_json(const struct build_report *report, FILE *out)
             ",\"peak_rss_bytes\":%" PRIu64,
             report->input_bytes, report->dump_bytes, report->file_bytes, report->peak_rss_bytes);
     fprintf(out,
-            ",\"pages_seen\":%" PRIu64 ",\"pages\":%" PRIu64 ",\"redirects\":%" PRIu64
-            ",\"redirects_dropped\":%" PRIu64 ",\"duplicate_titles\":%" PRIu64,
-            report->pages_seen, report->pages, report->redirects, report->redirects_dropped,
-            report->duplicate_titles);
+            ",\"pages_seen\":%" PRIu64 ",\"redirects_seen\":%" PRIu64 ",\"pages\":%" PRIu64
+            ",\"redirects\":%" PRIu64 ",\"redirects_dropped\":%" PRIu64
+            ",\"duplicate_titles\":%" PRIu64,
+            report->pages_seen, report->redirects_seen, report->pages, report->redirects,
+            report->redirects_dropped, report->duplicate_titles);
     fputs(",\"links\":{", out);
     for (unsigned kind = 0; kind < LINK_KIND_COUNT; kind++)
         fprintf(out, "%s\"%s\":%" PRIu64, kind ? "," : "", link_keys[kind], report->links[kind]);

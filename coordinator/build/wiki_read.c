@@ -137,6 +137,7 @@ static int take_page(void *owner, const struct dump_page *page, struct fault *wh
     struct wiki *wiki = owner;
     progress_step(wiki->progress, bytes_consumed(wiki->source), bytes_total(wiki->source),
                   "%" PRIu32 " pages", wiki->page_count);
+    wiki->report->redirects_seen += page->redirect != NULL;
     if (page->ns != 0)
         return 0;
 

@@ -73,6 +73,7 @@ static int build_titles(struct wiki *wiki, struct titles_built *titles, struct f
     uint32_t count = 0;
     for (uint32_t i = 0; i < wiki->names.count; i++)
         count += wiki->names.entries[i].lead != NAME_NOWHERE;
+    MUST(count > 0); /* a dump without pages has been refused */
     struct title_input *inputs = malloc(count * sizeof(*inputs));
     if (!inputs)
         return fault_set(why, ENOMEM, "out of memory for %" PRIu32 " titles", count);

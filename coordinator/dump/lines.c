@@ -109,7 +109,7 @@ static int number_fault(const struct line_reader *reader, const char *field, con
     char excerpt[EXCERPT_BYTES + 1];
     size_t n = 0;
     while (field + n < end && n < EXCERPT_BYTES && !line_is_blank(field[n])) {
-        excerpt[n] = field[n] >= ' ' && field[n] <= '~' ? field[n] : '?';
+        excerpt[n] = (char)(field[n] >= ' ' && field[n] <= '~' ? field[n] : '?');
         n++;
     }
     excerpt[n] = '\0';

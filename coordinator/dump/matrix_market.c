@@ -138,7 +138,7 @@ static int read_entry(const struct line_reader *reader, struct line line, const 
 int matrix_market_read(struct line_reader *reader, struct line banner, struct edge_graph *graph,
                        struct fault *why)
 {
-    struct shape shape;
+    struct shape shape = {0};
     graph->comments++; /* the banner is one for every other reader */
     int err = read_banner(reader, banner, &shape, why);
     if (!err)

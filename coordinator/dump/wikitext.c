@@ -211,6 +211,8 @@ int wikitext_links(const struct link_rules *rules, const char *text, size_t leng
     scan.fn = fn;
     scan.owner = owner;
     scan.no_greater = scan.waiting = false;
+    scan.kind = LINK_INVALID;
+    scan.title_length = 0;
     memset(scan.unclosed, 0, sizeof(scan.unclosed));
     const char *open = memchr(text, '[', length), *less = memchr(text, '<', length);
     scan.next_open = open ? open : scan.end;

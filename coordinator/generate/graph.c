@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define SCALE_MAX    28
-#define NUMBER_BYTES 9 /* of 2^28 - 1 */
+#define NUMBER_BYTES ((size_t)9) /* of 2^28 - 1 */
 #define EDGE_BYTES   (4 * (NUMBER_BYTES + 1))
 #define BUFFER_BYTES ((size_t)1 << 18)
 
@@ -85,7 +85,7 @@ static size_t format_number(uint32_t number, char out[static NUMBER_BYTES])
     size_t at = sizeof digits;
     while (number >= 10) {
         at -= 2;
-        memcpy(digits + at, pairs + number % 100 * 2, 2);
+        memcpy(digits + at, pairs + (size_t)2 * (number % 100), 2);
         number /= 100;
     }
     if (number > 0 || at == sizeof digits)

@@ -15,7 +15,7 @@ void text_add(struct text *text, const char *bytes, size_t length)
 {
     if (text->failed)
         return;
-    if (length > text->capacity - text->length) {
+    if (!text->bytes || length > text->capacity - text->length) {
         size_t grown = (text->length + length) * 2 + 256;
         char *moved = realloc(text->bytes, grown);
         if (!moved) {
