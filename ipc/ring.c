@@ -132,14 +132,6 @@ unsigned ring_readers(const struct ring *ring)
     return ring->readers;
 }
 
-void ring_reset(struct ring *ring)
-{
-    /* On from where it stands: no position is ever used twice, so old bytes stay unmistakable.
-     * Relaxed: nobody else is using the ring. */
-    uint64_t tail = atomic_load_explicit(&ring->tail.position, memory_order_relaxed);
-    ring_format(ring, ring->capacity, ring->readers, tail & ~(uint64_t)(RING_LINE - 1));
-}
-
 static unsigned char *data_of(struct ring *ring)
 {
     return (unsigned char *)&ring->heads[ring->readers];

@@ -51,10 +51,6 @@ struct ring *ring_format(void *memory, size_t capacity, unsigned readers, uint64
 size_t ring_max_payload(const struct ring *ring);
 unsigned ring_readers(const struct ring *ring);
 
-/* Empties the ring for its next pair of users. Only while nobody else uses it; handles have to be
- * attached anew. After RING_CORRUPT nothing in it can be trusted: ring_format() it instead. */
-void ring_reset(struct ring *ring);
-
 /* --- Producer: one, with a private handle --------------------------------------------------- */
 
 struct ring_writer {

@@ -357,30 +357,6 @@ static void test_ring_forgets_what_a_dead_producer_left(void **unused)
     free(ring);
 }
 
-static void test_ring_reset_starts_empty(void **unused)
-{
-    (void)unused;
-    struct ring *ring = make(1024, 2, 0);
-    struct ring_writer writer;
-    struct ring_reader readers[2];
-    ring_writer_attach(&writer, ring);
-    ring_reader_attach(&readers[0], ring, 0);
-    for (unsigned i = 0; i < 3; i++)
-        assert_int_equal(put(&writer, 200, 1), RING_OK);
-    expect(&readers[0], 200, 1);
-    ring_release(&readers[0]);
-    ring_reset(ring);
-    assert_null(ring_broken_invariant(ring));
-    ring_writer_attach(&writer, ring);
-    for (unsigned r = 0; r < 2; r++) {
-        ring_reader_attach(&readers[r], ring, r);
-        expect_status(&readers[r], RING_EMPTY);
-    }
-    assert_int_equal(put(&writer, 448, 7), RING_OK);
-    expect(&readers[1], 448, 7);
-    free(ring);
-}
-
 /* One record at position 0 and one at 128, then `offset` (in the record at 128, or the tail) is
  * overwritten. */
 static void expect_corrupt(size_t offset, bool in_record, bool wide, uint64_t value,
@@ -520,7 +496,6 @@ int main(void)
         cmocka_unit_test(test_ring_stages_many_and_publishes_once),
         cmocka_unit_test(test_ring_gives_unreleased_records_again),
         cmocka_unit_test(test_ring_forgets_what_a_dead_producer_left),
-        cmocka_unit_test(test_ring_reset_starts_empty),
         cmocka_unit_test(test_ring_reader_refuses_corrupt_bytes),
         cmocka_unit_test(test_ring_reader_refuses_a_tail_that_goes_back),
         cmocka_unit_test(test_ring_producer_refuses_corrupt_heads),
