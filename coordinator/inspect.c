@@ -72,7 +72,7 @@ static int check_sections(const struct index_file *file, struct fault *why)
     return 0;
 }
 
-static int verify(const struct index_file *file, struct fault *why)
+static int verify(const struct index_file *file, bool json, struct fault *why)
 {
     struct index_view view;
     int err = check_sections(file, why);
@@ -80,7 +80,13 @@ static int verify(const struct index_file *file, struct fault *why)
         err = index_bind(&view, file->image, file->path, why);
     if (!err)
         err = index_verify(&view, file->path, why);
-    return err;
+    if (err)
+        return err;
+    if (json)
+        printf("{\"whole\":true,\"sections\":%u}\n", file->image->section_count);
+    else
+        printf("%s: whole, %u sections\n", file->path, file->image->section_count);
+    return 0;
 }
 
 static void print_text(const struct index_file *file, const struct index_view *view)
@@ -183,51 +189,42 @@ static const char *parse(int argc, char **argv, const char *help, bool *json, in
     return NULL;
 }
 
-static int finish(struct index_file *file, int err, const struct fault *why)
+/* Opens the file that the command line names and looks at it. */
+static int inspect(int argc, char **argv, const char *help,
+                   int (*look)(const struct index_file *file, bool json, struct fault *why))
 {
-    close_index(file);
+    bool json;
+    int status;
+    const char *path = parse(argc, argv, help, &json, &status);
+    if (!path)
+        return status;
+    struct index_file file;
+    struct fault why;
+    int err = open_index(&file, path, &why);
+    if (!err)
+        err = look(&file, json, &why);
+    close_index(&file);
     if (!err)
         return 0;
-    fprintf(stderr, "forklored: %s\n", why->text);
+    fprintf(stderr, "forklored: %s\n", why.text);
     return EXIT_FAILED;
 }
 
 int oneshot_verify(int argc, char **argv)
 {
-    static const char help[] = "Usage: forklored verify INDEX\n"
-                               "\n"
-                               "Checks every checksum, offset and link of an index file, and says "
-                               "where it is damaged.\n";
-    bool json;
-    int status;
-    const char *path = parse(argc, argv, help, &json, &status);
-    if (!path)
-        return status;
-    struct index_file file;
-    struct fault why;
-    int err = open_index(&file, path, &why);
-    if (!err)
-        err = verify(&file, &why);
-    if (!err)
-        printf(json ? "{\"whole\":true,\"sections\":%u}\n" : "%2$s: whole, %1$u sections\n",
-               file.image->section_count, path);
-    return finish(&file, err, &why);
+    return inspect(argc, argv,
+                   "Usage: forklored verify [--json] INDEX\n"
+                   "\n"
+                   "Checks every checksum, offset and link of an index file, and says where it is\n"
+                   "damaged.\n",
+                   verify);
 }
 
 int oneshot_info(int argc, char **argv)
 {
-    static const char help[] = "Usage: forklored info [--json] INDEX\n"
-                               "\n"
-                               "Shows what an index file holds.\n";
-    bool json;
-    int status;
-    const char *path = parse(argc, argv, help, &json, &status);
-    if (!path)
-        return status;
-    struct index_file file;
-    struct fault why;
-    int err = open_index(&file, path, &why);
-    if (!err)
-        err = info(&file, json, &why);
-    return finish(&file, err, &why);
+    return inspect(argc, argv,
+                   "Usage: forklored info [--json] INDEX\n"
+                   "\n"
+                   "Shows what an index file holds.\n",
+                   info);
 }
