@@ -11,8 +11,8 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-/* Small enough for a loaded daemon to answer queries in between. */
-#define CHUNK_BYTES ((size_t)1 << 20)
+/* One huge page at a time: small enough for a daemon to answer queries in between. */
+#define CHUNK_BYTES SEG_HUGE_BYTES
 
 struct loader {
     struct loop *loop;
@@ -79,6 +79,20 @@ static int checksum_chunk(struct loader *loader, uint64_t from, uint64_t to, str
     return 0;
 }
 
+/* After each whole huge page; with `auto`, a kernel that will not is asked no more. */
+static int use_huge_page(struct loader *loader, struct fault *why)
+{
+    if (loader->at % SEG_HUGE_BYTES != 0 || loader->options.huge_pages == HUGE_PAGES_OFF)
+        return 0;
+    int err = seg_collapse(&loader->base->seg, loader->at - SEG_HUGE_BYTES, SEG_HUGE_BYTES);
+    if (err && loader->options.huge_pages == HUGE_PAGES_ON)
+        return fault_errno(why, -err, "%s: --huge-pages on: the kernel refuses",
+                           loader->base->path);
+    if (err)
+        loader->options.huge_pages = HUGE_PAGES_OFF;
+    return 0;
+}
+
 static int complete(struct loader *loader, struct fault *why)
 {
     struct base *base = loader->base;
@@ -86,11 +100,6 @@ static int complete(struct loader *loader, struct fault *why)
     int err = index_bind(&base->view, seg->base, base->path, why);
     if (err)
         return err;
-    if (loader->options.huge_pages != HUGE_PAGES_OFF) {
-        err = seg_collapse(seg);
-        if (err && loader->options.huge_pages == HUGE_PAGES_ON)
-            return fault_errno(why, -err, "%s: --huge-pages on: the kernel refuses", base->path);
-    }
     image_publish(seg->base, base->generation);
     err = seg_seal(seg, why);
     /* The sealed mapping may lie elsewhere. */
@@ -122,6 +131,8 @@ static void on_read(struct loop_op *op, int result)
     uint64_t from = loader->at;
     loader->at += (uint64_t)result;
     int err = checksum_chunk(loader, from, loader->at, &why);
+    if (!err)
+        err = use_huge_page(loader, &why);
     if (!err && loader->at < hot_bytes(loader)) {
         read_next(loader);
         return;
@@ -133,10 +144,16 @@ static void on_read(struct loop_op *op, int result)
 
 static void read_next(struct loader *loader)
 {
+    struct fault why;
+    const struct seg *seg = &loader->base->seg;
     uint64_t left = hot_bytes(loader) - loader->at;
-    loop_read(loader->loop, &loader->read_op, loader->base->index_fd,
-              (char *)loader->base->seg.base + loader->at, left < CHUNK_BYTES ? left : CHUNK_BYTES,
-              loader->at);
+    size_t bytes = CHUNK_BYTES - loader->at % CHUNK_BYTES;
+    bytes = left < bytes ? left : bytes;
+    if (seg_reserve(seg, loader->at, bytes, &why) < 0)
+        finish(loader, &why);
+    else
+        loop_read(loader->loop, &loader->read_op, loader->base->index_fd,
+                  (char *)seg->base + loader->at, bytes, loader->at);
 }
 
 /* Opens the file and checks what its header alone can say. */
@@ -187,7 +204,9 @@ static int prepare(struct loader *loader, const struct seg_owner *owner, struct 
         return map_index(base, &header, why);
     char label[32];
     snprintf(label, sizeof label, "index-%" PRIu64, base->generation);
-    err = seg_create(&base->seg, owner, label, header.hot_bytes, why);
+    err = seg_create_sparse(&base->seg, owner, label, header.hot_bytes, why);
+    if (!err)
+        err = seg_reserve(&base->seg, 0, sizeof header, why);
     if (err)
         return err;
     /* Not inherited before it is sealed: see crew.c. */

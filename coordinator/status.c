@@ -84,7 +84,8 @@ static void write_worker(const struct crew_worker *worker, struct wire_out *out)
     wire_uint(out, worker->restarts);
     wire_key(out, "in_flight");
     wire_uint(out, worker->in_flight);
-    write_kib(worker, "private_kib", "smaps_rollup", "Private_Dirty", out);
+    /* Not Private_Dirty: that counts a page of the segment for whoever is alone in using it. */
+    write_kib(worker, "private_kib", "smaps_rollup", "Pss_Anon", out);
     write_kib(worker, "pss_kib", "smaps_rollup", "Pss", out);
     write_kib(worker, "page_tables_kib", "status", "VmPTE", out);
 }

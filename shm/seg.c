@@ -20,7 +20,6 @@
 #define OWNER_PREFIX "forklore."
 #define ID_DIGITS    16
 
-#define HUGE_PAGE_BYTES ((size_t)2 << 20)
 #ifndef MADV_COLLAPSE /* newer than Debian 12's C library */
 #define MADV_COLLAPSE 25
 #endif
@@ -162,14 +161,14 @@ static size_t round_to_pages(size_t bytes)
 /* Maps at a multiple of the huge page size, without which huge pages cannot be used. */
 static void *map_aligned(int fd, size_t bytes, int protection)
 {
-    if (bytes < HUGE_PAGE_BYTES)
+    if (bytes < SEG_HUGE_BYTES)
         return mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
-    size_t reserved = bytes + HUGE_PAGE_BYTES;
+    size_t reserved = bytes + SEG_HUGE_BYTES;
     char *room =
         mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED)
         return MAP_FAILED;
-    size_t before = -(uintptr_t)room % HUGE_PAGE_BYTES;
+    size_t before = -(uintptr_t)room % SEG_HUGE_BYTES;
     void *base = mmap(room + before, bytes, protection, MAP_SHARED | MAP_FIXED, fd, 0);
     if (base == MAP_FAILED) {
         munmap(room, reserved);
@@ -181,8 +180,8 @@ static void *map_aligned(int fd, size_t bytes, int protection)
     return base;
 }
 
-int seg_create(struct seg *seg, const struct seg_owner *owner, const char *label, size_t bytes,
-               struct fault *why)
+int seg_create_sparse(struct seg *seg, const struct seg_owner *owner, const char *label,
+                      size_t bytes, struct fault *why)
 {
     *seg = (struct seg)SEG_NONE;
     if (bytes == 0 || bytes > SIZE_MAX / 2)
@@ -196,31 +195,46 @@ int seg_create(struct seg *seg, const struct seg_owner *owner, const char *label
         *seg = (struct seg)SEG_NONE;
         return fault_errno(why, err, "cannot create segment %s", label);
     }
+    int err = 0;
+    if (ftruncate(seg->fd, (off_t)seg->bytes) < 0) {
+        err = fault_errno(why, errno, "segment %s: cannot be %zu bytes", label, seg->bytes);
+    } else {
+        seg->base = map_aligned(seg->fd, seg->bytes, PROT_READ | PROT_WRITE);
+        if (seg->base == MAP_FAILED) {
+            seg->base = NULL;
+            err = fault_errno(why, errno, "cannot map segment %s", label);
+        }
+    }
+    if (err)
+        seg_destroy(seg);
+    return err;
+}
+
+int seg_reserve(const struct seg *seg, size_t offset, size_t bytes, struct fault *why)
+{
     /* tmpfs hands out pages on first touch and answers a full file system with SIGBUS; reserving
      * turns that into an error here. */
-    int err = posix_fallocate(seg->fd, 0, (off_t)seg->bytes);
-    if (err) {
-        size_t wanted = seg->bytes;
-        seg_destroy(seg);
-        return fault_errno(why, err, "cannot reserve %zu bytes in %s for segment %s", wanted,
-                           SHM_FOLDER, label);
-    }
-    seg->base = map_aligned(seg->fd, seg->bytes, PROT_READ | PROT_WRITE);
-    if (seg->base == MAP_FAILED) {
-        err = errno;
-        seg->base = NULL;
-        seg_destroy(seg);
-        return fault_errno(why, err, "cannot map segment %s", label);
-    }
+    int err = posix_fallocate(seg->fd, (off_t)offset, (off_t)bytes);
+    if (err)
+        return fault_errno(why, err, "cannot reserve %zu bytes in %s for segment %s", seg->bytes,
+                           SHM_FOLDER, seg->name);
     return 0;
 }
 
-int seg_collapse(const struct seg *seg)
+int seg_create(struct seg *seg, const struct seg_owner *owner, const char *label, size_t bytes,
+               struct fault *why)
 {
-    size_t bytes = seg->bytes / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-    if (bytes == 0)
-        return 0;
-    return madvise(seg->base, bytes, MADV_COLLAPSE) < 0 ? -errno : 0;
+    int err = seg_create_sparse(seg, owner, label, bytes, why);
+    if (!err)
+        err = seg_reserve(seg, 0, seg->bytes, why);
+    if (err)
+        seg_destroy(seg);
+    return err;
+}
+
+int seg_collapse(const struct seg *seg, size_t offset, size_t bytes)
+{
+    return madvise((char *)seg->base + offset, bytes, MADV_COLLAPSE) < 0 ? -errno : 0;
 }
 
 int seg_seal(struct seg *seg, struct fault *why)

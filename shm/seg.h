@@ -50,9 +50,16 @@ unsigned seg_sweep(void);
 int seg_create(struct seg *seg, const struct seg_owner *owner, const char *label, size_t bytes,
                struct fault *why);
 
-/* Asks the kernel to put the filled segment on huge pages (MADV_COLLAPSE, Linux 6.1); 0, or
- * -errno where it will not. Segments of 2 MiB and more are mapped so that it can. */
-int seg_collapse(const struct seg *seg);
+/* The same without the reservation, which takes a third of a second per GiB: for filling a large
+ * segment piece by piece, each range reserved with seg_reserve() before it is written. */
+int seg_create_sparse(struct seg *seg, const struct seg_owner *owner, const char *label,
+                      size_t bytes, struct fault *why);
+int seg_reserve(const struct seg *seg, size_t offset, size_t bytes, struct fault *why);
+
+/* Asks the kernel to put a filled range of whole huge pages on such (MADV_COLLAPSE, Linux 6.1); 0,
+ * or -errno where it will not. Segments of SEG_HUGE_BYTES and more are mapped so that it can. */
+#define SEG_HUGE_BYTES ((size_t)2 << 20)
+int seg_collapse(const struct seg *seg, size_t offset, size_t bytes);
 
 /* Trades the writable mapping and descriptor for read-only ones; from here on no process that
  * inherits the segment can write it. The address may change. */

@@ -87,6 +87,9 @@ class Wikispeedia(unittest.TestCase):
         segment = sum(s["bytes"] for s in status["segments"]) // 1024
         for worker in status["workers"]:
             self.assertLess(worker["private_kib"], 2048, worker)
+            with open(f"/proc/{worker['pid']}/smaps_rollup", encoding="ascii") as rollup:
+                fields = dict(line.split(":", 1) for line in rollup if ":" in line[:20])
+            self.assertLess(int(fields["Private_Dirty"].split()[0]), 2048, worker)
         self.assertLess(sum(w["pss_kib"] for w in status["workers"]),
                         segment + 2 * 4096, "the segment is counted more than once")
 
