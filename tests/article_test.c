@@ -13,8 +13,8 @@
 
 enum { PLAIN, TWICE, EMPTY, BARE, ODD, BROKEN, PAIR_A, PAIR_B, BIG_A, BIG_B, LAST, PAGES };
 
-#define BIG_TEXT_BYTES  700000 /* two of them are more than the cache takes */
-#define PAIR_TEXT_BYTES 300000
+#define BIG_TEXT_BYTES  350000 /* two of them are more than the cache takes */
+#define PAIR_TEXT_BYTES 150000
 
 struct world {
     struct fixture index;
@@ -180,7 +180,7 @@ static void test_article_cache_is_bounded(void **state)
 
 static void test_article_cache_drops_the_least_recently_used(void **state)
 {
-    enum { BLOCKS = 9, TEXT = 60000 }; /* 120 KB a block: eight fit */
+    enum { BLOCKS = 9, TEXT = 30000 }; /* 60 KB a block: eight fit */
     struct fixture_page pages[2 * BLOCKS];
     char titles[2 * BLOCKS][8], *elements[2 * BLOCKS];
     struct arc_list arcs = {0};

@@ -10,7 +10,7 @@
 
 /* Decompressed blocks kept for the next reader. Small, because every worker has its own: what the
  * system caches of the file serves all of them. */
-#define ARTICLE_CACHE_BYTES (UINT64_C(1) << 20)
+#define ARTICLE_CACHE_BYTES (UINT64_C(1) << 19)
 
 struct article_store;
 

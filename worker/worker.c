@@ -15,7 +15,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define RESPONSE_KEEP_BYTES ((size_t)1 << 18)
+#define RESPONSE_KEEP_BYTES ((size_t)1 << 16)
 
 /* Progress messages at most this often: people and pipes read them. */
 #define PROGRESS_PERIOD_NS UINT64_C(50000000)
