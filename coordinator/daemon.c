@@ -349,6 +349,9 @@ static int turn(struct daemon *daemon)
         spinner_reset(&daemon->spinner);
         return 0;
     }
+    /* This turn may have ended the last job or sent the last answer: no event would follow. */
+    if (finished(daemon))
+        return 0;
     /* An answer that is about to come is worth a short spin. */
     if (dispatch_busy(&daemon->dispatch) && spinner_again(&daemon->spinner))
         return 0;

@@ -126,7 +126,9 @@ void dispatch_fini(struct dispatch *dispatch)
     struct ticket *newer;
     for (struct ticket *ticket = dispatch->all.first; ticket; ticket = newer) {
         newer = ticket->newer;
-        free_ticket(dispatch, ticket);
+        /* Not free_ticket(): the worker that has it may be gone, with the count of its tickets. */
+        wire_out_fini(&ticket->pieces);
+        free(ticket);
     }
     loop_cancel(dispatch->loop, &dispatch->timer_op);
     while (loop_busy(&dispatch->timer_op) && loop_run(dispatch->loop, true) >= 0)
@@ -278,7 +280,7 @@ static struct ticket *suspect(const struct dispatch *dispatch, const struct crew
     return first;
 }
 
-/* Back to the front of the queue, in their old order. */
+/* Its requests go back to the front of the queue, in their old order. */
 void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker)
 {
     struct ticket *older, *first = suspect(dispatch, worker);
@@ -288,15 +290,16 @@ void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker)
         older = ticket->older;
         if (ticket->worker != worker)
             continue;
-        ticket->worker = NULL;
-        worker->in_flight--;
-        wire_out_clear(&ticket->pieces);
-        wait_first(dispatch, ticket);
         if (ticket->expired) {
             free_ticket(dispatch, ticket);
         } else if (ticket->deaths >= DEATHS_MAX) {
             refuse(dispatch, ticket, RPC_WORKER_DIED, "the request killed its workers");
             free_ticket(dispatch, ticket);
+        } else {
+            wire_out_clear(&ticket->pieces);
+            ticket->worker = NULL;
+            worker->in_flight--;
+            wait_first(dispatch, ticket);
         }
     }
 }

@@ -180,12 +180,14 @@ static const char *parse(int argc, char **argv, const char *help, bool *json, in
             return NULL;
         }
         if (option != 'j')
-            return NULL;
+            break;
         *json = true;
     }
-    if (optind + 1 == argc)
+    if (option == -1 && optind + 1 == argc)
         return argv[optind];
-    fprintf(stderr, "forklored %s: one index file is needed\n", argv[0]);
+    if (option == -1)
+        fprintf(stderr, "forklored %s: one index file is needed\n", argv[0]);
+    fprintf(stderr, "Try `forklored %s --help`.\n", argv[0]);
     return NULL;
 }
 

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,7 +17,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG 512
+#define BACKLOG       512
+#define STALE_TRIES   4
+#define STALE_WAIT_MS 300
 
 /* The file may be unlinked by a daemon that ends between our open and our lock; then it is not the
  * one the next daemon would find, and we try again. */
@@ -44,16 +47,26 @@ static int take_lock(struct session_host *host, struct fault *why)
 }
 
 /* Something has that socket that does not know our lock. Only a refused connection says that
- * nobody has: a full backlog, a datagram socket and a forbidden one all belong to somebody. */
+ * nobody has: a full backlog, a datagram socket and a forbidden one all belong to somebody. A
+ * killed daemon's socket, however, listens until the kernel has ended its io_uring and its
+ * workers, and then hangs up. */
 static bool is_held(const struct sockaddr_un *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return true;
-    int failed = connect(fd, (const struct sockaddr *)address, sizeof *address);
-    bool refused = failed && (errno == ECONNREFUSED || errno == ENOENT);
-    close(fd);
-    return !refused;
+    for (unsigned tries = 0; tries < STALE_TRIES; tries++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+            return true;
+        int err = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
+        struct pollfd hangup = {.fd = err ? -1 : fd};
+        if (!err || err == EAGAIN)
+            poll(&hangup, 1, STALE_WAIT_MS);
+        close(fd);
+        if (err == ECONNREFUSED || err == ENOENT)
+            return false;
+        if (err ? err != EAGAIN : !hangup.revents)
+            return true;
+    }
+    return true;
 }
 
 static int remove_stale(const char *path, const struct sockaddr_un *address, struct fault *why)
