@@ -121,6 +121,7 @@ static _Noreturn void child_main(const struct crew_worker *worker, pid_t parent)
      * after the requests they hold. */
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     sigset_t none;
     sigemptyset(&none);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "coordinator/daemon.h"
 
+#include "coordinator/scratch.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -157,16 +159,26 @@ static void take_over(struct daemon *daemon)
         (unsigned long long)generation->view.meta->edge_count, daemon->sessions.path);
     if (!before)
         session_host_accept(&daemon->sessions);
-    answer_load(daemon, generation->number, NULL);
+    /* Or a job's scores for the index that was loaded, which overtook it. */
+    if (!daemon->loader && generation->base->generation == daemon->loaded_generation)
+        answer_load(daemon, generation->number, NULL);
 }
 
-static void give_up(struct daemon *daemon, const char *error)
+static void load_failed(struct daemon *daemon, const char *error)
 {
-    if (daemon->coming)
-        service_retire(daemon, daemon->coming);
-    daemon->coming = NULL;
-    daemon->load_failed = !daemon->now;
+    fprintf(stderr, "forklored: event=load-failed error=\"%s\"\n", error);
+    daemon->load_failed = !daemon->now && !daemon->coming;
     answer_load(daemon, 0, error);
+}
+
+static void give_up_coming(struct daemon *daemon)
+{
+    struct service *service = daemon->coming;
+    bool was_load = service->generation->base->generation == daemon->loaded_generation;
+    daemon->coming = NULL;
+    service_retire(daemon, service);
+    if (was_load && !daemon->loader)
+        load_failed(daemon, "the new generation's workers do not start");
 }
 
 static void watch_coming(struct daemon *daemon)
@@ -181,7 +193,7 @@ static void watch_coming(struct daemon *daemon)
             fprintf(stderr,
                     "forklored: event=generation-failed error=\"worker %u does not start\"\n",
                     worker->inherit.slot);
-            give_up(daemon, "the new generation's workers do not start");
+            give_up_coming(daemon);
             return;
         }
     }
@@ -196,12 +208,13 @@ static void on_loaded(void *owner, struct base *base, const struct fault *why)
     daemon->loader = NULL;
     free(daemon->load_path);
     daemon->load_path = NULL;
-    if (base && bring_in(daemon, base->generation, base, NULL, &trouble) == 0)
-        return;
-    if (base)
+    if (base) {
+        daemon->loaded_generation = base->generation;
+        if (bring_in(daemon, base->generation, base, NULL, &trouble) == 0)
+            return;
         why = &trouble;
-    fprintf(stderr, "forklored: event=load-failed error=\"%s\"\n", why->text);
-    give_up(daemon, why->text);
+    }
+    load_failed(daemon, why->text);
 }
 
 int daemon_load(struct daemon *daemon, const char *path, struct fault *why)
@@ -210,7 +223,8 @@ int daemon_load(struct daemon *daemon, const char *path, struct fault *why)
     if (!daemon->load_path)
         return fault_set(why, ENOMEM, "no memory to load %s", path);
     struct load_options options = {.path = daemon->load_path,
-                                   .generation = ++daemon->last_generation,
+                                   .serial = ++daemon->loads,
+                                   .last_generation = &daemon->last_generation,
                                    .huge_pages = daemon->options->huge_pages,
                                    .map = daemon->options->map};
     int err = loader_start(&daemon->loader, daemon->loop, &daemon->owner, &options, on_loaded,
@@ -266,14 +280,28 @@ void daemon_drain(struct daemon *daemon)
     loop_timer(daemon->loop, &daemon->drain_op, loop_now_ns() + DRAIN_TIMEOUT_NS);
 }
 
+/* SIGHUP, as daemons do: the same file again, which a build may have replaced. */
+static void reload_same(struct daemon *daemon)
+{
+    struct fault why;
+    if (daemon->draining || daemon->loader || !daemon->now)
+        return;
+    if (daemon_load(daemon, daemon->now->generation->base->path, &why) < 0)
+        load_failed(daemon, why.text);
+}
+
 static void on_signal(struct loop_op *op, int result)
 {
     struct daemon *daemon = op->owner;
     struct signalfd_siginfo info;
     if (result < 0)
         return;
-    while (read(daemon->signal_fd, &info, sizeof info) == sizeof info)
-        daemon_drain(daemon);
+    while (read(daemon->signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            reload_same(daemon);
+        else
+            daemon_drain(daemon);
+    }
     loop_poll_in(daemon->loop, op, daemon->signal_fd);
 }
 
@@ -283,6 +311,7 @@ static int watch_signals(struct daemon *daemon, struct fault *why)
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     daemon->signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -442,7 +471,7 @@ static void tear_down(struct daemon *daemon)
     seg_owner_fini(&daemon->owner);
 }
 
-int daemon_serve(const struct serve_options *options, const char *index_path, bool remove_index)
+int daemon_serve(const struct serve_options *options, const char *index_path)
 {
     struct daemon daemon = {
         .options = options, .owner = {.lock_fd = -1}, .signal_fd = -1, .started_ns = loop_now_ns()};
@@ -452,8 +481,7 @@ int daemon_serve(const struct serve_options *options, const char *index_path, bo
     int err = set_up(&daemon, &why);
     if (!err)
         err = daemon_load(&daemon, index_path, &why);
-    if (remove_index)
-        unlink(index_path);
+    scratch_remove();
     if (!err)
         err = run(&daemon, &why);
     bool failed = err || daemon.load_failed;

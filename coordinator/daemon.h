@@ -34,7 +34,9 @@ struct daemon {
 
     struct loader *loader; /* a load under way */
     char *load_path;
+    unsigned loads;                    /* ever begun */
     uint64_t load_session, load_msgid; /* who asked for it, if load_asked */
+    uint64_t loaded_generation;        /* that the last load has become */
     bool load_asked;
     bool load_failed; /* at the start: nothing to serve */
 
@@ -45,9 +47,9 @@ struct daemon {
     bool drained_late; /* ... or now */
 };
 
-/* Serves until told to stop. Returns an exit status. `remove_index`: the index file was made for
- * this daemon alone and its name goes once it is open. */
-int daemon_serve(const struct serve_options *options, const char *index_path, bool remove_index);
+/* Serves until told to stop. Returns an exit status. A temporary folder (scratch.h) goes as soon as
+ * the index file in it is open. */
+int daemon_serve(const struct serve_options *options, const char *index_path);
 
 /* Begins to load `path` as the next generation. */
 int daemon_load(struct daemon *daemon, const char *path, struct fault *why);

@@ -34,7 +34,7 @@ static void *section_for_writing(struct image_header *header, enum section_kind 
 }
 
 int ranks_create(struct ranks **out, const struct base *base, const struct seg_owner *owner,
-                 uint64_t generation, struct fault *why)
+                 uint64_t serial, struct fault *why)
 {
     uint64_t n = base->view.meta->page_count, titles = base->view.titles.count;
     const struct image_part parts[] = {
@@ -54,7 +54,7 @@ int ranks_create(struct ranks **out, const struct base *base, const struct seg_o
     if (!ranks)
         return fault_set(why, ENOMEM, "no memory for a score vector");
     char label[32];
-    snprintf(label, sizeof label, "ranks-%llu", (unsigned long long)generation);
+    snprintf(label, sizeof label, "ranks-%llu", (unsigned long long)serial);
     err = seg_create(&ranks->seg, owner, label, header.hot_bytes, why);
     if (err) {
         free(ranks);
@@ -65,7 +65,6 @@ int ranks_create(struct ranks **out, const struct base *base, const struct seg_o
     struct image_header *image = ranks->seg.base;
     memcpy(image, &header, sizeof header);
     ranks->references = 1;
-    ranks->generation = generation;
     ranks->arrays = (struct rank_arrays){
         .info = section_for_writing(image, SECTION_RANK_INFO),
         .scores = section_for_writing(image, SECTION_SCORES),
@@ -78,9 +77,10 @@ int ranks_create(struct ranks **out, const struct base *base, const struct seg_o
     return 0;
 }
 
-int ranks_seal(struct ranks *ranks, struct fault *why)
+int ranks_seal(struct ranks *ranks, uint64_t generation, struct fault *why)
 {
-    image_publish(ranks->seg.base, ranks->generation);
+    ranks->generation = generation;
+    image_publish(ranks->seg.base, generation);
     int err = seg_seal(&ranks->seg, why);
     if (!err)
         ranks->arrays = (struct rank_arrays){0};

@@ -40,11 +40,12 @@ struct generation {
 struct base *base_hold(struct base *base);
 void base_drop(struct base **base);
 
-/* A writable rank segment for the base's pages, sections laid out, arrays set. */
+/* A writable rank segment for the base's pages, sections laid out, arrays set. `serial` names it.
+ */
 int ranks_create(struct ranks **ranks, const struct base *base, const struct seg_owner *owner,
-                 uint64_t generation, struct fault *why);
-/* After a job filled it: published and sealed. */
-int ranks_seal(struct ranks *ranks, struct fault *why);
+                 uint64_t serial, struct fault *why);
+/* After a job filled it: published as this generation and sealed. */
+int ranks_seal(struct ranks *ranks, uint64_t generation, struct fault *why);
 void ranks_drop(struct ranks **ranks);
 
 /* Takes over the references given. */

@@ -80,7 +80,7 @@ static void forget_oldest(struct jobs *jobs)
 struct job_hold {
     struct jobs *jobs;
     struct generation *generation; /* whose pages are ranked */
-    uint64_t number;               /* the generation that the scores would become */
+    uint64_t number;               /* the generation that the scores have become; 0: not yet */
     struct ranks *ranks;
     struct job_run *run;
     bool publishing; /* the scores are a generation, which does not answer queries yet */
@@ -269,8 +269,7 @@ static int start_run(struct jobs *jobs, struct job *job, struct fault *why)
     uint32_t seed_count;
     int err = find_seeds(job, index, seeds, &seed_count, why);
     if (!err)
-        err = ranks_create(&hold->ranks, hold->generation->base, jobs->host->owner, hold->number,
-                           why);
+        err = ranks_create(&hold->ranks, hold->generation->base, jobs->host->owner, job->id, why);
     if (err)
         return err;
     struct job_run_params params = {
@@ -299,8 +298,7 @@ static void start_job(struct jobs *jobs, struct job *job)
     job->hold = calloc(1, sizeof *job->hold);
     if (job->hold) {
         *job->hold = (struct job_hold){.jobs = jobs,
-                                       .generation = generation_hold(jobs->current(jobs->owner)),
-                                       .number = jobs->next_generation(jobs->owner)};
+                                       .generation = generation_hold(jobs->current(jobs->owner))};
         if (start_run(jobs, job, &why) == 0)
             return;
     }
@@ -335,7 +333,8 @@ static int publish(struct jobs *jobs, struct job *job, struct fault *why)
         return fault_set(why, ESTALE,
                          "the index was reloaded meanwhile: the scores are of the "
                          "old one and are not published");
-    int err = ranks_seal(hold->ranks, why);
+    hold->number = jobs->next_generation(jobs->owner);
+    int err = ranks_seal(hold->ranks, hold->number, why);
     if (err)
         return err;
     struct ranks *ranks = hold->ranks;

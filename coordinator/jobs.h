@@ -53,7 +53,8 @@ struct jobs {
     uint64_t last_id;
     void *owner;
     /* The newest generation, from which a job starts; the one that answers queries, which may be
-     * older for a moment (both borrowed); and the number of the next one. */
+     * older for a moment (both borrowed); and the number for
+     * the next one. */
     struct generation *(*current)(void *owner);
     struct generation *(*serving)(void *owner);
     uint64_t (*next_generation)(void *owner);

@@ -100,6 +100,7 @@ static int complete(struct loader *loader, struct fault *why)
     int err = index_bind(&base->view, seg->base, base->path, why);
     if (err)
         return err;
+    base->generation = ++*loader->options.last_generation;
     image_publish(seg->base, base->generation);
     err = seg_seal(seg, why);
     /* The sealed mapping may lie elsewhere. */
@@ -203,7 +204,7 @@ static int prepare(struct loader *loader, const struct seg_owner *owner, struct 
     if (loader->options.map)
         return map_index(base, &header, why);
     char label[32];
-    snprintf(label, sizeof label, "index-%" PRIu64, base->generation);
+    snprintf(label, sizeof label, "index-%u", loader->options.serial);
     err = seg_create_sparse(&base->seg, owner, label, header.hot_bytes, why);
     if (!err)
         err = seg_reserve(&base->seg, 0, sizeof header, why);
@@ -229,8 +230,7 @@ int loader_start(struct loader **out, struct loop *loop, const struct seg_owner 
         XXH64_freeState(checksum);
         return fault_set(why, ENOMEM, "no memory to load %s", options->path);
     }
-    *base = (struct base){
-        .references = 1, .seg = SEG_NONE, .index_fd = -1, .generation = options->generation};
+    *base = (struct base){.references = 1, .seg = SEG_NONE, .index_fd = -1};
     *loader = (struct loader){.loop = loop,
                               .options = *options,
                               .base = base,
@@ -247,10 +247,12 @@ int loader_start(struct loader **out, struct loop *loop, const struct seg_owner 
         return err;
     }
     *out = loader;
-    if (options->map)
+    if (options->map) {
+        base->generation = ++*options->last_generation;
         finish(loader, NULL);
-    else
+    } else {
         read_next(loader);
+    }
     return 0;
 }
 

@@ -13,7 +13,8 @@ enum huge_pages { HUGE_PAGES_AUTO, HUGE_PAGES_ON, HUGE_PAGES_OFF };
 
 struct load_options {
     const char *path;
-    uint64_t generation;
+    unsigned serial;           /* names the segment */
+    uint64_t *last_generation; /* counted up when the load is complete */
     enum huge_pages huge_pages;
     bool map; /* map the file instead of copying it; checksums are then `verify`'s business */
 };

@@ -5,6 +5,7 @@
  */
 #include "coordinator/daemon.h"
 #include "coordinator/oneshot.h"
+#include "coordinator/scratch.h"
 
 #include <signal.h>
 #include <string.h>
@@ -26,10 +27,12 @@ static int serve(int argc, char **argv)
     if (status)
         return status < 0 ? 2 : 0;
     if (options.source == SOURCE_INDEX)
-        return daemon_serve(&options, options.source_path, false);
-    char index_path[512];
-    status = oneshot_build_source(&options, index_path, sizeof index_path);
-    return status ? status : daemon_serve(&options, index_path, true);
+        return daemon_serve(&options, options.source_path);
+    status = oneshot_build_source(&options);
+    if (!status)
+        status = daemon_serve(&options, scratch_path(SCRATCH_INDEX));
+    scratch_remove();
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -2,6 +2,7 @@
 #include "coordinator/oneshot.h"
 
 #include "coordinator/generate/generate.h"
+#include "coordinator/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -237,55 +238,34 @@ int oneshot_generate(int argc, char **argv)
 
 /* --- For the daemon -------------------------------------------------------------------------- */
 
-static int temporary_file(const char *suffix, char *path, size_t capacity)
-{
-    const char *folder = getenv("TMPDIR");
-    snprintf(path, capacity, "%s/forklore-XXXXXX%s", folder && *folder ? folder : "/var/tmp",
-             suffix);
-    int fd = mkostemps(path, (int)strlen(suffix), O_CLOEXEC);
-    if (fd >= 0)
-        return fd;
-    struct fault why;
-    fault_errno(&why, errno, "cannot create %s", path);
-    failed(why.text);
-    return -1;
-}
-
-static int generate_demo(char *path, size_t capacity)
+static int generate_demo(struct fault *why)
 {
     struct wiki_recipe recipe = WIKI_RECIPE_DEFAULT;
-    struct fault why;
-    int fd = temporary_file(".xml", path, capacity);
-    if (fd < 0)
-        return EXIT_FAILED;
-    FILE *out = fdopen(fd, "w");
-    int err = out ? generate_wiki(&recipe, out, &why) : fault_errno(&why, errno, "%s", path);
-    if (out && fclose(out) != 0 && !err)
-        err = fault_errno(&why, errno, "cannot write %s", path);
-    return err ? failed(why.text) : 0;
+    const char *path = scratch_path(SCRATCH_DUMP);
+    FILE *out = fopen(path, "we");
+    if (!out)
+        return fault_errno(why, errno, "cannot write %s", path);
+    int err = generate_wiki(&recipe, out, why);
+    if (fclose(out) != 0 && !err)
+        err = fault_errno(why, errno, "cannot write %s", path);
+    return err;
 }
 
-int oneshot_build_source(const struct serve_options *options, char *index_path, size_t capacity)
+int oneshot_build_source(const struct serve_options *options)
 {
-    char demo_path[512] = "";
-    int status = options->source == SOURCE_DEMO ? generate_demo(demo_path, sizeof demo_path) : 0;
-    int fd = status ? -1 : temporary_file(".flk", index_path, capacity);
-    if (fd >= 0) {
-        close(fd);
-        struct build_options build = {
-            .kind = options->source == SOURCE_EDGES ? BUILD_GRAPH : BUILD_DUMP,
-            .input = *demo_path ? demo_path : options->source_path,
-            .output = index_path,
-            .quiet = options->quiet,
-            .rank = oneshot_rank,
-        };
-        status = run_build(&build, false);
-        if (status)
-            unlink(index_path);
-    } else {
-        status = EXIT_FAILED;
-    }
-    if (*demo_path)
-        unlink(demo_path);
-    return status;
+    struct fault why;
+    bool demo = options->source == SOURCE_DEMO;
+    int err = scratch_make(&why);
+    if (!err && demo)
+        err = generate_demo(&why);
+    if (err)
+        return failed(why.text);
+    struct build_options build = {
+        .kind = options->source == SOURCE_EDGES ? BUILD_GRAPH : BUILD_DUMP,
+        .input = demo ? scratch_path(SCRATCH_DUMP) : options->source_path,
+        .output = scratch_path(SCRATCH_INDEX),
+        .quiet = options->quiet,
+        .rank = oneshot_rank,
+    };
+    return run_build(&build, false);
 }

@@ -14,9 +14,9 @@ int oneshot_generate(int argc, char **argv);
 int oneshot_verify(int argc, char **argv);
 int oneshot_info(int argc, char **argv);
 
-/* Builds what --dump, --edges or --demo ask for into a temporary index file, whose name is written
- * to `index_path`. 0, or an exit status after telling why. */
-int oneshot_build_source(const struct serve_options *options, char *index_path, size_t capacity);
+/* Builds what --dump, --edges or --demo ask for into scratch.h's index file. 0, or an exit status
+ * after telling why. */
+int oneshot_build_source(const struct serve_options *options);
 
 /* For build_options.rank: PageRank by a crew of threads, with the daemon's defaults. */
 int oneshot_rank(void *owner, const struct index_view *index, const struct rank_arrays *ranks,

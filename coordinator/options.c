@@ -41,7 +41,8 @@ static const char help[] =
     "  -h, --help\n"
     "  -V, --version\n"
     "\n"
-    "SIGTERM and SIGINT answer running requests first. See forklored(8).\n";
+    "SIGTERM and SIGINT answer running requests first; SIGHUP reloads the index. See "
+    "forklored(8).\n";
 
 enum {
     OPT_DUMP = 256,

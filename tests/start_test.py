@@ -281,6 +281,16 @@ class Sources(StartTest):
             title = rpc.call("top", 1)[0]["title"]
             self.assertTrue(rpc.call("page", title)["text"])
 
+    def test_signals_while_it_builds(self):
+        for number in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+            with self.subTest(signal=number):
+                process = subprocess.Popen([FORKLORED, "-q", "--demo", "--socket", self.path],
+                                           env={**os.environ, **self.env})
+                wait_for(lambda: os.listdir(self.temporary), "the temporary folder")
+                process.send_signal(number)
+                self.assertEqual(process.wait(PATIENCE_S), -number)
+                self.assertEqual(os.listdir(self.temporary), [])
+
     def test_sources_that_are_none(self):
         missing = os.path.join(self.folder, "missing")
         broken = self.write("broken.xml", small_dump()[:1000])
@@ -627,6 +637,27 @@ class Reloads(StartTest):
         with open(path, "wb") as out:
             out.write(content)
         self.assertGreater(self.rpc.call("reload", path)["generation"], 1)
+        self.daemon.stop()
+
+    def test_sighup(self):
+        before = self.rpc.call("status")["index"]["generation"]
+        self.daemon.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.rpc.call("status")["index"]["generation"] > before, "the reload")
+        self.assert_serves(self.daemon)
+        self.daemon.stop()
+
+    def test_a_job_and_a_failing_reload_do_not_meet(self):
+        """A reload that fails while a job's scores are coming does not take them with it."""
+        for _ in range(10):
+            job = self.rpc.call("submit", precision="single")["job"]
+            self.refuse_reload("/nonexistent", "nonexistent")
+            self.rpc.call("watch", job)
+            while True:
+                _, _, [state] = self.rpc.notification()
+                if state["state"] not in ("queued", "running"):
+                    break
+            self.assertEqual((state["state"], state["error"]), ("done", None))
+            self.assertEqual(self.rpc.call("rank", "Alpha")["generation"], state["published"])
         self.daemon.stop()
 
     def test_the_client_leaves_before_the_answer(self):
