@@ -58,8 +58,12 @@ deps-test:
 
 # --- Checks: `make test` is all of them --------------------------------------------------------
 
+# Tests that measure memory or time ask what they run under.
+export FORKLORE_UNDER := $(SANITIZE)
+UNIT := $(if $(T),$(BUILD)/tests/$(T)_test,$(TESTS))
+
 check: check-unit check-integration
-check-unit: $(if $(T),$(BUILD)/tests/$(T)_test,$(TESTS))
+check-unit: $(UNIT)
 	$(Q)tests/run-unit $^
 check-integration: all $(BUILD)/tests/dump_links
 	$(Q)FORKLORE_BUILD=$(BUILD) tests/run-integration $(PYTHON) $(T)
@@ -69,14 +73,14 @@ check-asan:
 check-ubsan:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=undefined check
 check-tsan:
-	$(Q)$(MAKE) --no-print-directory SANITIZE=thread check-unit
-	$(Q)FORKLORE_WORKERS=threads:3 $(MAKE) --no-print-directory SANITIZE=thread check-integration
-check-valgrind: $(TESTS)
+	$(Q)FORKLORE_WORKERS=threads:3 $(MAKE) --no-print-directory SANITIZE=thread check
+check-valgrind: $(UNIT)
 	$(Q)UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full --trace-children=no" \
-	    FORKLORE_UNDER=valgrind tests/run-unit $^
+	    JOBS=$$(nproc) FORKLORE_UNDER=valgrind tests/run-unit $^
 check-compilers:
-	$(Q)$(MAKE) --no-print-directory BUILD=build/gcc CC=gcc WERROR=-Werror all
-	$(Q)$(MAKE) --no-print-directory BUILD=build/clang CC=clang WERROR=-Werror all
+	$(Q)$(MAKE) --no-print-directory BUILD=build/gcc CC=gcc WERROR=-Werror all programs
+	$(Q)$(MAKE) --no-print-directory BUILD=build/clang CC=clang WERROR=-Werror all check-unit
+programs: $(TESTS)
 lint:
 	$(Q)tests/lint $(ALL_CPPFLAGS)
 
@@ -91,6 +95,6 @@ clean:
 	$(Q)rm -rf build
 
 -include $(OBJECTS:.o=.d) $(TESTS:=.d)
-.PHONY: all run test deps deps-test check check-unit check-integration check-asan check-ubsan \
+.PHONY: all run test deps deps-test check check-unit check-integration programs check-asan check-ubsan \
         check-tsan check-valgrind check-compilers lint install clean
 .SECONDARY:

@@ -87,6 +87,7 @@ static int refused(const struct client *client, struct wire_in error)
     struct answer answer = {.value = error};
     const struct text code = answer_text_or_nil(&answer, error, "code");
     const struct text message = answer_text_or_nil(&answer, error, "message");
+    const bool is_absence = code.bytes && rpc_error_of(code.bytes, code.length) == RPC_NOT_FOUND;
     fflush(stdout);
     if (client->json) {
         fputs("{\"error\":", stderr);
@@ -96,14 +97,14 @@ static int refused(const struct client *client, struct wire_in error)
         fputs("forklore: ", stderr);
         render_text(stderr, message.bytes ? message : (struct text){"no reason given", 15},
                     RENDER_LINE);
-        if (code.bytes && !text_is(code, "not_found")) {
+        if (code.bytes && !is_absence) {
             fputs(" (", stderr);
             render_text(stderr, code, RENDER_LINE);
             putc(')', stderr);
         }
         putc('\n', stderr);
     }
-    return text_is(code, "not_found") ? CLIENT_NOT_FOUND : CLIENT_REFUSED;
+    return is_absence ? CLIENT_NOT_FOUND : CLIENT_REFUSED;
 }
 
 int client_call(struct client *client, struct answer *answer)

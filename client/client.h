@@ -86,10 +86,8 @@ int client_common_option(struct client *client, int letter, const char *argument
 /* "forklore COMMAND: …" and the usage line on stderr; returns CLIENT_USAGE. */
 int client_usage(const struct client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void client_help(const struct command *command);
 
 bool parse_count(const char *text, uint64_t *value);
-bool parse_real(const char *text, double *value);
 
 void put_count(struct wire_out *out, const struct value *value);
 void put_real(struct wire_out *out, const struct value *value);

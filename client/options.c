@@ -24,7 +24,7 @@ int client_usage(const struct client *client, const char *format, ...)
     return CLIENT_USAGE;
 }
 
-void client_help(const struct command *command)
+static void client_help(const struct command *command)
 {
     printf("usage: forklore %s %s\n\n%s.\n", command->name, command->arguments, command->summary);
     if (command->help)
@@ -44,7 +44,7 @@ bool parse_count(const char *text, uint64_t *value)
     return *end == '\0' && errno == 0;
 }
 
-bool parse_real(const char *text, double *value)
+static bool parse_real(const char *text, double *value)
 {
     char *end;
     *value = strtod(text, &end);

@@ -110,7 +110,7 @@ void jobs_fini(struct jobs *jobs)
 
 /* --- Telling ---------------------------------------------------------------------------------- */
 
-double job_seconds(const struct job *job)
+static double job_seconds(const struct job *job)
 {
     if (job->state != JOB_RUNNING)
         return job->seconds;

@@ -85,7 +85,6 @@ void jobs_count(const struct jobs *jobs, unsigned *running, unsigned *queued, un
 
 /* The job map of docs/protocol.md. */
 void job_write(const struct job *job, bool with_top, struct wire_out *out);
-double job_seconds(const struct job *job);
 
 void job_params_fini(struct job_params *params);
 

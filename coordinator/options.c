@@ -108,7 +108,8 @@ static bool parse_number(const char *text, int base, unsigned long least, unsign
     return true;
 }
 
-bool options_parse_workers(const char *text, enum worker_mode *mode, unsigned *workers)
+/* "processes:4", "threads", ...; false if it is neither. */
+static bool parse_workers(const char *text, enum worker_mode *mode, unsigned *workers)
 {
     size_t length = strcspn(text, ":");
     if (length == strlen("processes") && strncmp(text, "processes", length) == 0)
@@ -166,7 +167,7 @@ static int take_option(struct serve_options *options, int option)
         options->socket_option = optarg;
         return 0;
     case 'w':
-        if (options_parse_workers(optarg, &options->mode, &options->workers))
+        if (parse_workers(optarg, &options->mode, &options->workers))
             return 0;
         return usage("--workers: \"%s\" is neither processes:N nor threads:N, N from 1 to 64",
                      optarg);

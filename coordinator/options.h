@@ -31,7 +31,4 @@ struct serve_options {
 /* 0: serve; 1: done (--help, --version); -EINVAL: usage, told on stderr. */
 int options_parse(struct serve_options *options, int argc, char **argv);
 
-/* "processes:4", "threads", ...; false if it is neither. */
-bool options_parse_workers(const char *text, enum worker_mode *mode, unsigned *workers);
-
 #endif

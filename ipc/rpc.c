@@ -182,7 +182,7 @@ const char *rpc_params_unknown(const struct rpc_params *params, const char *cons
             /* The name goes into an error message: keep that valid and printable. */
             size_t n = length < 63 ? length : 63;
             for (size_t k = 0; k < n; k++)
-                buf[k] = text[k] >= ' ' && text[k] < 0x7f ? text[k] : '?';
+                buf[k] = (char)(text[k] >= ' ' && text[k] < 0x7f ? text[k] : '?');
             buf[n] = '\0';
             return buf;
         }

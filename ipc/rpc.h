@@ -81,7 +81,6 @@ const char *rpc_params_unknown(const struct rpc_params *params, const char *cons
 
 struct rpc_client {
     int fd;
-    uint64_t next_msgid;
     char *in; /* received, not yet consumed */
     size_t in_bytes, in_capacity, in_used;
 };

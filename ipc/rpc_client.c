@@ -26,7 +26,7 @@ int rpc_connect(struct rpc_client *client, const char *socket_path, struct fault
         return fault_set(why, ENAMETOOLONG,
                          "socket path %s has %zu bytes, at most %zu are possible", socket_path,
                          strlen(socket_path), sizeof address.sun_path - 1);
-    strcpy(address.sun_path, socket_path);
+    memcpy(address.sun_path, socket_path, strlen(socket_path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return fault_errno(why, errno, "cannot create a unix socket");

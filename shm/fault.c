@@ -15,7 +15,7 @@ static size_t format_into(struct fault *why, const char *format, va_list args)
     return (size_t)n < sizeof why->text ? (size_t)n : sizeof why->text - 1;
 }
 
-int fault_set(struct fault *why, int err, const char *format, ...)
+int(fault_set)(struct fault *why, int err, const char *format, ...)
 {
     if (why) {
         va_list args;
@@ -26,7 +26,7 @@ int fault_set(struct fault *why, int err, const char *format, ...)
     return -err;
 }
 
-int fault_errno(struct fault *why, int err, const char *format, ...)
+int(fault_errno)(struct fault *why, int err, const char *format, ...)
 {
     if (why) {
         va_list args;

@@ -18,7 +18,7 @@ int arc_list_add(struct arc_list *list, uint32_t source, uint32_t target)
     if (at == 0) {
         if (list->chunk_count == list->chunk_capacity) {
             const size_t capacity = list->chunk_capacity ? 2 * list->chunk_capacity : 16;
-            struct arc **chunks = realloc(list->chunks, capacity * sizeof(*chunks));
+            struct arc **chunks = realloc(list->chunks, capacity * sizeof(struct arc *));
             if (!chunks)
                 return -ENOMEM;
             list->chunks = chunks;
@@ -62,7 +62,7 @@ static int allocate_offsets(struct rows *rows, uint32_t n, struct fault *why)
 
 static int allocate_ids(struct rows *rows, uint64_t m, struct fault *why)
 {
-    rows->ids = malloc(m ? m * sizeof *rows->ids : 1);
+    rows->ids = calloc(m ? m : 1, sizeof *rows->ids);
     return rows->ids ? 0
                      : fault_set(why, ENOMEM, "no memory for a graph of %llu links",
                                  (unsigned long long)m);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Index images: the section table, the check of a header, planning a new image and copying it
- * into a segment. Writing one to a file is image_write.c.
+ * Index images: the section table, the check of a header, planning a new image. Writing one to a
+ * file is image_write.c.
  */
 #include "shm/image.h"
 
@@ -270,20 +270,4 @@ int image_plan(struct image_header *header, const struct image_part *parts, size
     header->total_bytes = align_up(end);
     header->header_xxh64 = header_checksum(header);
     return 0;
-}
-
-void image_copy(void *segment, const struct image_header *header, const struct image_part *parts,
-                size_t part_count)
-{
-    unsigned char *base = segment;
-    memcpy(base, header, sizeof *header);
-    memset(base + RUNTIME_LINE, 0, RUNTIME_LINE_BYTES);
-    for (size_t i = 0; i < part_count; i++) {
-        const struct section *s = image_find(header, (enum section_kind)parts[i].kind);
-        MUST(s && s->bytes == parts[i].bytes);
-        if (s->home != HOT || s->bytes == 0)
-            continue;
-        MUST(parts[i].data);
-        memcpy(base + s->offset, parts[i].data, s->bytes);
-    }
 }

@@ -54,9 +54,4 @@ int image_plan(struct image_header *header, const struct image_part *parts, size
 int image_write(const char *path, const struct image_header *header, const struct image_part *parts,
                 size_t part_count, struct fault *why);
 
-/* Copies header and hot sections into `segment` (hot_bytes of zeroed memory). The header's
- * run-time line stays zero until image_publish(). */
-void image_copy(void *segment, const struct image_header *header, const struct image_part *parts,
-                size_t part_count);
-
 #endif

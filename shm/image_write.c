@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define COPY_BYTES ((size_t)256 << 10)
-#define IO_MAX     ((uint64_t)1 << 30) /* of one system call: the kernel's own limit is 2 GiB */
+#define IO_MAX     (UINT64_C(1) << 30) /* of one system call: the kernel's own limit is 2 GiB */
 
 struct target {
     const char *path; /* as given, for messages */

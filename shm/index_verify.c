@@ -355,12 +355,13 @@ static int check_order(const struct checker *c)
             continue;
         const uint32_t u = rank->order[i - 1];
         const double score = rank->scores[v], before = rank->scores[u];
-        if (score > before || (score == before && (pages[v].id < pages[u].id ||
-                                                   (pages[v].id == pages[u].id && v < u))))
+        const uint64_t id = pages[v].id, id_before = pages[u].id;
+        const bool is_tie_in_order = id_before < id || (id_before == id && u < v);
+        if (score > before || (score == before && !is_tie_in_order))
             return bad(c, SECTION_RANK_ORDER, i,
                        "page %" PRIu32 " (score %.17g, id %" PRIu64 ") after page %" PRIu32
                        " (score %.17g, id %" PRIu64 ")",
-                       v, score, pages[v].id, u, before, pages[u].id);
+                       v, score, id, u, before, id_before);
     }
     return 0;
 }

@@ -223,7 +223,8 @@ static void push_span(struct heap *h, uint32_t first, uint32_t end)
     const unsigned row = floor_log2(end - first);
     const uint32_t *minima = minima_row(h, row);
     const uint32_t key = smaller(minima[first], minima[end - (1u << row)]);
-    heap_push(h, &(struct piece){(uint64_t)key << 32 | first * RANK_BLOCK, first, end, true});
+    const uint32_t entry = first * RANK_BLOCK;
+    heap_push(h, &(struct piece){(uint64_t)key << 32 | entry, first, end, true});
 }
 
 /* The first block of the span that holds its best key. */

@@ -131,7 +131,7 @@ static void put_entity(struct writer *w)
     }
     w->at += taken;
     for (size_t i = 0; i < length; i++)
-        put(w, utf8[i] == '\n' ? ' ' : utf8[i]);
+        put(w, (char)(utf8[i] == '\n' ? ' ' : utf8[i]));
 }
 
 static void put_raw(struct writer *w)

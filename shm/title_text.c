@@ -53,7 +53,7 @@ static bool is_plainly_nfc(int32_t c)
 
 static char upper_ascii(char c)
 {
-    return c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    return (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
 }
 
 /* Upper case of one code point by one code point, as MediaWiki has it: German sharp s, the

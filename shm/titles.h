@@ -17,7 +17,7 @@
 #include <stdbool.h>
 
 #define TITLE_MAX_BYTES  1024 /* normalised; MediaWiki's own limit is 255 */
-#define TITLE_FOLD_BYTES (4 * TITLE_MAX_BYTES)
+#define TITLE_FOLD_BYTES 4096 /* a byte folds to four at most */
 #define TITLE_NONE       UINT32_MAX
 
 /* Borrowed bytes, not NUL-terminated. */

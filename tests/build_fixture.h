@@ -212,20 +212,4 @@ static inline char *element_of(const struct opened *opened, uint32_t vertex, siz
     return raw;
 }
 
-/* Whether this program runs under a sanitizer, whose memory says nothing about ours. */
-static inline bool under_sanitizer(void)
-{
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    return true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    return true;
-#else
-    return false;
-#endif
-#else
-    return false;
-#endif
-}
-
 #endif

@@ -8,8 +8,6 @@ import unittest
 
 from harness import Daemon, DaemonTest, synthetic_index, scratch, small_index, PATIENCE_S
 
-# Threads cannot be killed one by one, so these tests are about processes.
-
 
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as found:
@@ -48,6 +46,9 @@ def kill_some(daemon, name, stop, killed, pause_s):
 
 
 class WorkersDie(DaemonTest):
+    # Threads cannot be killed one by one.
+    OPTIONS = ["--workers", "processes:2"]
+
     @classmethod
     def index(cls):
         return synthetic_index(2000)

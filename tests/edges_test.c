@@ -106,7 +106,6 @@ static void test_edges_numbers_integers_in_ascending_order(void **state)
     assert_arc(&graph, 1, 0, 1);
     assert_arc(&graph, 2, 1, 2);
     assert_arc(&graph, 3, 2, 2);
-    assert_int_equal(graph.lines, 7);
     assert_int_equal(graph.comments, 2);
     edge_graph_fini(&graph);
     assert_null(graph.ids);
@@ -217,7 +216,6 @@ static void test_edges_reads_matrix_market(void **state)
     assert_arc(&graph, 1, 2, 2);
     assert_arc(&graph, 2, 4, 0);
     assert_int_equal(graph.comments, 2);
-    assert_int_equal(graph.lines, 7);
     edge_graph_fini(&graph);
 }
 
@@ -279,14 +277,13 @@ static void test_edges_reads_the_gold_links(void **state)
     char path[512];
     snprintf(path, sizeof path, "%s/wikispeedia.links.tsv.gz", folder ? folder : "../shared/data");
     if (access(path, R_OK)) {
-        print_message("%s is not there: skipped\n", path);
+        print_message("SKIP: no %s\n", path);
         skip();
     }
     struct edge_graph graph;
     struct fault why = {""};
     assert_int_equal(read_path(path, &graph, &why), 0);
     assert_false(graph.integer_names);
-    assert_int_equal(graph.lines, 119769);
     assert_int_equal(graph.arcs.count, 119769);
     /* Sorted by source: sources come first with their own number in ascending order. */
     assert_name(&graph, arc_at(&graph, 0).source, "1 Ceres");

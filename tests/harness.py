@@ -26,6 +26,8 @@ FORKLORE = os.path.join(BUILD, "forklore")
 FORKLORED = os.path.join(BUILD, "forklored")
 WORKERS = os.environ.get("FORKLORE_WORKERS") or "processes:2"
 WORKER_MODE, WORKER_COUNT = WORKERS.split(":")[0], int(WORKERS.split(":")[1])
+# The sanitizer that the programs are built with, if any: their memory is not all theirs then.
+UNDER = os.environ.get("FORKLORE_UNDER", "")
 # Sanitizers and valgrind slow everything down; nothing here waits this long when all is well.
 PATIENCE_S = float(os.environ.get("FORKLORE_PATIENCE", "60"))
 

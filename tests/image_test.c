@@ -287,28 +287,6 @@ static void test_image_check_accepts_any_run_time_state(void **state)
     assert_int_equal(image_check_header(&header, header.total_bytes, "x", &why), 0);
 }
 
-static void test_image_copy_fills_a_segment(void **state)
-{
-    (void)state;
-    struct image_header header;
-    struct image_part parts[4];
-    const size_t count = make_parts(parts, -1);
-    struct fault why;
-    assert_int_equal(image_plan(&header, parts, count, &why), 0);
-    image_publish(&header, 9); /* must not reach the copy */
-    struct image_header *segment = aligned_alloc(4096, 8192);
-    memset(segment, 0, 8192);
-    assert_true(header.hot_bytes <= 8192);
-    image_copy(segment, &header, parts, count);
-    assert_false(image_ready(segment));
-    assert_int_equal(segment->generation, 0);
-    uint64_t bytes;
-    const void *data = image_section(segment, SECTION_OUT_TARGETS, &bytes);
-    assert_int_equal(bytes, sizeof targets);
-    assert_memory_equal(data, targets, sizeof targets);
-    free(segment);
-}
-
 static unsigned files_in_folder(void)
 {
     DIR *dir = opendir(folder);
@@ -482,7 +460,6 @@ int main(void)
         cmocka_unit_test(test_image_check_refuses_each_wrong_entry),
         cmocka_unit_test(test_image_check_accepts_later_minor_versions),
         cmocka_unit_test(test_image_check_accepts_any_run_time_state),
-        cmocka_unit_test(test_image_copy_fills_a_segment),
         cmocka_unit_test(test_image_write_writes_new_and_replaces_old),
         cmocka_unit_test(test_image_write_without_nameless_files),
         cmocka_unit_test(test_image_write_without_copy_file_range),

@@ -7,6 +7,7 @@
 #include "ipc/bell.h"
 #include "ipc/loop.h"
 #include "tests/fixture_loop.h"
+#include "tests/under.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,11 +40,12 @@ static void test_loop_timer_comes_once_and_in_time(void **unused)
     loop_timer(loop, &early_op, now + 10 * MS);
     loop_timer(loop, &past_op, now - 10 * MS);
     assert_true(loop_busy(&late_op));
+    /* A busy machine may come late, but nothing comes before its time. */
     run_until(loop, &past, 1);
-    assert_int_equal(early.calls, 0);
+    assert_true(early.calls == 0 || loop_now_ns() >= now + 10 * MS);
     run_until(loop, &early, 1);
-    assert_int_equal(late.calls, 0);
     assert_true(loop_now_ns() >= now + 10 * MS);
+    assert_true(late.calls == 0 || loop_now_ns() >= now + 30 * MS);
     run_until(loop, &late, 1);
     assert_true(loop_now_ns() >= now + 30 * MS);
     assert_int_equal(late.last, 0);
@@ -219,6 +221,10 @@ static void test_loop_eventfd_wakes_every_time(void **unused)
 static void test_loop_sees_a_child_die(void **unused)
 {
     (void)unused;
+    if (under_valgrind()) {
+        print_message("SKIP: valgrind 3.19 has no pidfd_open()\n");
+        skip();
+    }
     struct loop *loop = make_loop();
     pid_t child = fork();
     assert_true(child >= 0);
@@ -246,6 +252,10 @@ static void test_loop_sees_a_child_die(void **unused)
 static void test_loop_child_does_not_disturb_it(void **unused)
 {
     (void)unused;
+    if (under_valgrind()) {
+        print_message("SKIP: valgrind 3.19 dies where a forked process maps a ring of its own\n");
+        skip();
+    }
     struct loop *loop = make_loop();
     int ends[2];
     make_pair(ends);
@@ -419,8 +429,10 @@ static void test_loop_explains_why_there_is_no_io_uring(void **unused)
         }
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);
-        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+            print_message("SKIP: no seccomp filters here\n");
             skip();
+        }
         assert_int_equal(status, 0);
     }
 }

@@ -6,6 +6,7 @@
  */
 #include "ipc/ring.h"
 #include "shm/fault.h"
+#include "tests/under.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -22,17 +23,7 @@
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define SLOW 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SLOW 1
-#endif
-#endif
-#ifndef SLOW
-#define SLOW 0
-#endif
-
+#define SLOW       (under_thread_sanitizer() || under_valgrind())
 #define RECORDS    (SLOW ? 100000u : 300000u)
 #define KILLS      (SLOW ? 20u : 60u)
 #define WATCHDOG_S 20

@@ -7,6 +7,7 @@
 #include "ipc/bell.h"
 #include "ipc/ring.h"
 #include "shm/fault.h"
+#include "tests/under.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -21,17 +22,7 @@
 
 #include <cmocka.h>
 
-#if defined(__SANITIZE_THREAD__)
-#define SLOW 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define SLOW 1
-#endif
-#endif
-#ifndef SLOW
-#define SLOW 0
-#endif
-
+#define SLOW       (under_thread_sanitizer() || under_valgrind())
 #define ROUNDS     (SLOW ? 3000u : 20000u)
 #define WINDOWS    (4 * ROUNDS)
 #define WATCHDOG_S 20

@@ -3,6 +3,7 @@
  * Owned segments: sweeping the dead, leaving the living, sealing.
  */
 #include "shm/seg.h"
+#include "tests/under.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -87,7 +88,9 @@ static void test_seg_larger_than_memory_is_an_error(void **state)
     struct fault why;
     assert_int_equal(seg_owner_init(&owner, &why), 0);
     int err = seg_create(&seg, &owner, "huge", (size_t)1 << 50, &why);
-    assert_true(err == -ENOSPC || err == -EFBIG || err == -ENOMEM);
+    /* Valgrind's own mmap() calls what it has no room for invalid. */
+    assert_true(err == -ENOSPC || err == -EFBIG || err == -ENOMEM ||
+                (under_valgrind() && err == -EINVAL));
     assert_non_null(strstr(why.text, "huge"));
     char name[SEG_NAME_BYTES + 8];
     snprintf(name, sizeof name, "%s.huge", owner.name);
@@ -104,6 +107,7 @@ static pid_t start_owner(struct seg_owner *owner, struct seg *seg)
     pid_t pid = fork();
     if (pid == 0) {
         struct fault why;
+        memset(owner, 0, sizeof *owner); /* the names' ends are written, too */
         if (seg_owner_init(owner, &why) < 0 || seg_create(seg, owner, "test", 100, &why) < 0)
             _exit(1);
         if (write(told[1], owner, sizeof *owner) < 0 || write(told[1], seg, sizeof *seg) < 0)

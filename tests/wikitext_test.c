@@ -4,6 +4,7 @@
  */
 #include "coordinator/dump/wikitext.h"
 #include "shm/titles.h"
+#include "tests/under.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -375,9 +376,14 @@ static void test_wikitext_time_is_linear(void **state)
         "[[A|b]] <!-- c --> <nowiki>[[d]]</nowiki> ",
         "<syntaxhighlight>]] ",
     };
-    struct link_rules *rules = rules_of(english, COUNT(english), true);
+    struct link_rules *rules;
 
     (void)state;
+    if (under_thread_sanitizer()) {
+        print_message("SKIP: its memchr() reads on to the end, so nothing is linear\n");
+        skip();
+    }
+    rules = rules_of(english, COUNT(english), true);
     for (size_t i = 0; i < COUNT(hostile); i++) {
         size_t once, twice, count = 200000 / strlen(hostile[i]);
         char *text = repeat(hostile[i], 2 * count, &twice);

@@ -37,11 +37,6 @@ void progress_begin(struct progress *progress, const char *label, enum progress_
     progress->next_ns = progress->start_ns + (progress->terminal ? REDRAW_NS : LINE_NS);
 }
 
-bool progress_due(const struct progress *progress)
-{
-    return !progress->quiet && now_ns() >= progress->next_ns;
-}
-
 /* "52 %  1,234 pages  5.6 MB/s  0:12 left", with the caller's detail in the middle. */
 static void describe(const struct progress *progress, char *out, size_t capacity, uint64_t done,
                      uint64_t total, double seconds, const char *detail)

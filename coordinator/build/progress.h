@@ -34,9 +34,6 @@ void progress_begin(struct progress *progress, const char *label, enum progress_
 void progress_step(struct progress *progress, uint64_t done, uint64_t total, const char *detail,
                    ...) __attribute__((format(printf, 4, 5)));
 
-/* Whether progress_step() would show anything, for details that cost something. */
-bool progress_due(const struct progress *progress);
-
 /* One final line with what was done and the seconds it took. */
 void progress_end(struct progress *progress, const char *detail, ...)
     __attribute__((format(printf, 2, 3)));

@@ -205,7 +205,6 @@ int edges_read(struct byte_source *source, struct edge_graph *graph,
     if (err)
         return err;
     err = read_lines(&reader, graph, why);
-    graph->lines = reader.number;
     lines_fini(&reader);
     if (err)
         edge_graph_fini(graph);

@@ -21,7 +21,7 @@ struct edge_graph {
     char *names;            /* title bytes; NULL with integers */
     uint64_t *name_offsets; /* [n+1] */
     struct arc_list arcs;   /* dense numbers; a symmetric matrix contributes both directions */
-    uint64_t lines, comments;
+    uint64_t comments;
 };
 
 /* Errors name file and line: negative, huge (> 2^63-1) or missing numbers, text where a number

@@ -162,6 +162,7 @@ int matrix_market_read(struct line_reader *reader, struct line banner, struct ed
     if (entries < shape.entries)
         return lines_fault(reader, why, EINVAL, "the file ends after %llu of %llu entries",
                            (unsigned long long)entries, (unsigned long long)shape.entries);
+    MUST(shape.rows > 0); /* there is an entry */
     graph->ids = malloc(shape.rows * sizeof *graph->ids);
     if (!graph->ids)
         return edges_collect_fault(reader, why, -ENOMEM);

@@ -26,7 +26,7 @@ void link_rules_destroy(struct link_rules **rules);
  * stands, for sections and invalid links. */
 typedef int link_fn(void *owner, enum link_kind kind, const char *title, size_t length);
 
-/* Calls `fn` for every link in order (targets after HTML-entity decoding, DESIGN's rules: outside
+/* Calls `fn` for every link in order (targets after HTML-entity decoding; outside
  * comments, nowiki, pre, math, syntaxhighlight/source; links inside file captions count).
  * Stops and returns what `fn` returned if nonzero. Text need not be valid UTF-8: links with invalid
  * bytes are LINK_INVALID. */
