@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "coordinator/job_run.h"
 
-#include "shm/partition.h"
+#include "worker/pagerank.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@ static void on_message(void *owner, struct crew_worker *worker, const struct msg
             run->progress(run->owner, (uint32_t)msg->iteration, msg->change);
         break;
     case MSG_DONE:
+        run->run_ns = msg->run_ns > run->run_ns ? msg->run_ns : run->run_ns;
         run->wait_ns += msg->wait_ns;
         run->exchanged_bytes += msg->exchanged_bytes;
         run->wakeups += msg->wakeups;
@@ -103,7 +104,7 @@ static int make_order(struct job_run *run, const struct job_run_params *params,
                  .element_bytes = params->element_bytes},
         .ranks = *ranks,
     };
-    partition_by_in_edges(&index->graph, params->workers, run->order.plan.bounds);
+    pagerank_plan(&run->order, &index->spmv);
     if (params->seed_count == 0)
         return 0;
     run->seeds = malloc(params->seed_count * sizeof *run->seeds);
@@ -131,9 +132,11 @@ int job_run_start(struct job_run **out, struct crew_host *host, const struct job
     run->segs[0] = (struct seg)SEG_NONE;
     for (unsigned w = 0; w < EXCHANGE_WORKERS_MAX; w++)
         run->bells[w].eventfd = -1;
-    int err = make_order(run, params, index, ranks);
-    if (err)
-        fault_set(why, -err, "no memory for %u seeds", params->seed_count);
+    int err = 0;
+    if (!index->spmv.info)
+        err = fault_set(why, EINVAL, "the index has no layout for PageRank: build it again");
+    if (!err && make_order(run, params, index, ranks) < 0)
+        err = fault_set(why, ENOMEM, "no memory for %u seeds", params->seed_count);
     if (!err)
         err = make_exchange(run, host, why);
     if (!err) {

@@ -122,7 +122,7 @@ static const char *const state_names[] = {"queued", "running", "done", "failed",
 void job_write(const struct job *job, bool with_top, struct wire_out *out)
 {
     const struct job_params *params = &job->params;
-    wire_map(out, 17);
+    wire_map(out, 21);
     wire_key(out, "id");
     wire_uint(out, job->id);
     wire_key(out, "kind");
@@ -162,6 +162,14 @@ void job_write(const struct job *job, bool with_top, struct wire_out *out)
         wire_nil(out);
     wire_key(out, "seconds");
     wire_double(out, job_seconds(job));
+    wire_key(out, "run_seconds");
+    wire_double(out, job->run_s);
+    wire_key(out, "wait_seconds");
+    wire_double(out, job->wait_s);
+    wire_key(out, "exchanged_bytes");
+    wire_uint(out, job->exchanged_bytes);
+    wire_key(out, "wakeups");
+    wire_uint(out, job->wakeups);
     wire_key(out, "error");
     if (job->error)
         wire_cstr(out, job->error);
@@ -366,6 +374,10 @@ static void finish_job(struct jobs *jobs, struct job *job)
     if (state == JOB_DONE) {
         job->iteration = run->iterations;
         job->change = run->change;
+        job->run_s = (double)run->run_ns / 1e9;
+        job->wait_s = (double)run->wait_ns / 1e9;
+        job->exchanged_bytes = run->exchanged_bytes;
+        job->wakeups = run->wakeups;
         write_top(job);
         if (job->params.publish && publish(jobs, job, &why) == 0) {
             job->hold->publishing = true;

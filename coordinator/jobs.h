@@ -36,6 +36,10 @@ struct job {
     double change;
     uint64_t published;             /* generation; 0: none */
     double started_unix_s, seconds; /* seconds: once it has ended */
+    /* Once it is done: the iterations alone, all workers' waiting for each other, and what they
+     * sent. */
+    double run_s, wait_s;
+    uint64_t exchanged_bytes, wakeups;
     uint64_t started_ns;
     char *error;
     struct wire_out top;                /* array of {rank, title, score}; empty until done */

@@ -3,11 +3,13 @@
  * Shared memory of an exchange:
  *
  *   ring    worker 0's ring | worker 1's ring | ...   each with a reader per worker, room for the
- *           three rounds that can be in flight: one read, one published, one being written
- *   shared  one struct progress per worker | vector of even rounds | vector of odd rounds
+ *           rounds that can be in flight: the newest of every phase, one that is just being given
+ *           back, one being written
+ *   shared  one struct progress per worker | vector of even iterations | vector of odd ones
+ *   both    scores of even iterations | scores of odd ones
  *
- * A slot's next round can only begin when every slot has published the current one, so a slice is
- * overwritten two rounds later at the earliest, when nobody reads it any more.
+ * A slot's next round can only begin when every slot has published the current one, so in shared
+ * mode a slice is overwritten two iterations later, when nobody reads it any more.
  */
 #include "ipc/exchange.h"
 
@@ -31,8 +33,8 @@ double fixed_to_double(fixed_sum sum)
 
 /* One worker's line in shared mode. Written by that worker alone. */
 struct progress {
-    _Alignas(RING_LINE) _Atomic int64_t round; /* last published, -1: none */
-    struct exchange_shares shares[2];          /* of even and odd rounds */
+    _Alignas(RING_LINE) _Atomic int64_t round;             /* last published, -1: none */
+    struct exchange_shares shares[2][EXCHANGE_PHASES_MAX]; /* of even and odd iterations */
 };
 
 static size_t align_line(size_t bytes)
@@ -40,20 +42,42 @@ static size_t align_line(size_t bytes)
     return (bytes + RING_LINE - 1) / RING_LINE * RING_LINE;
 }
 
-static uint32_t slice_count(const struct exchange_plan *plan, unsigned worker)
+static uint32_t phase_of(const struct exchange_plan *plan, int64_t round)
 {
-    return plan->bounds[worker + 1] - plan->bounds[worker];
+    return (uint32_t)(round % plan->phases);
+}
+
+static unsigned parity_of(const struct exchange_plan *plan, int64_t round)
+{
+    return (unsigned)(round / plan->phases & 1);
+}
+
+/* Rows that are exchanged. */
+static uint32_t slice_first(const struct exchange_plan *plan, uint32_t phase, unsigned worker)
+{
+    uint32_t row = plan->bounds[phase][worker];
+    return row < plan->sources ? row : plan->sources;
+}
+
+static uint32_t slice_count(const struct exchange_plan *plan, uint32_t phase, unsigned worker)
+{
+    return slice_first(plan, phase, worker + 1) - slice_first(plan, phase, worker);
 }
 
 /* A PARTIAL message: fields, filler and `bin` header take less than 192 bytes. */
-static size_t record_bytes(const struct exchange_plan *plan, unsigned worker)
+static size_t record_bytes(const struct exchange_plan *plan, uint32_t phase, unsigned worker)
 {
-    return 192 + (size_t)slice_count(plan, worker) * plan->element_bytes;
+    return 192 + (size_t)slice_count(plan, phase, worker) * plan->element_bytes;
 }
 
 static size_t ring_capacity(const struct exchange_plan *plan, unsigned worker)
 {
-    return ring_capacity_for(record_bytes(plan, worker), 3);
+    size_t most = 0;
+    for (uint32_t phase = 0; phase < plan->phases; phase++) {
+        size_t bytes = record_bytes(plan, phase, worker);
+        most = bytes > most ? bytes : most;
+    }
+    return ring_capacity_for(most, plan->phases + 2);
 }
 
 static size_t ring_space(const struct exchange_plan *plan, unsigned worker)
@@ -71,7 +95,7 @@ static struct ring *ring_of(void *memory, const struct exchange_plan *plan, unsi
 
 static size_t vector_bytes(const struct exchange_plan *plan)
 {
-    return align_line((size_t)plan->bounds[plan->workers] * plan->element_bytes);
+    return align_line((size_t)plan->sources * plan->element_bytes);
 }
 
 static struct progress *progress_of(void *memory, unsigned worker)
@@ -82,15 +106,15 @@ static struct progress *progress_of(void *memory, unsigned worker)
 static unsigned char *vector_of(void *memory, const struct exchange_plan *plan, int64_t round)
 {
     unsigned char *vectors = (unsigned char *)memory + plan->workers * sizeof(struct progress);
-    return vectors + (round & 1 ? vector_bytes(plan) : 0);
+    return vectors + parity_of(plan, round) * vector_bytes(plan);
 }
 
-static size_t slice_offset(const struct exchange_plan *plan, unsigned worker)
+static size_t slice_offset(const struct exchange_plan *plan, uint32_t phase, unsigned worker)
 {
-    return (size_t)plan->bounds[worker] * plan->element_bytes;
+    return (size_t)slice_first(plan, phase, worker) * plan->element_bytes;
 }
 
-size_t exchange_bytes(const struct exchange_plan *plan)
+static size_t carrier_bytes(const struct exchange_plan *plan)
 {
     if (plan->mode == EXCHANGE_SHARED)
         return plan->workers * sizeof(struct progress) + 2 * vector_bytes(plan);
@@ -98,6 +122,16 @@ size_t exchange_bytes(const struct exchange_plan *plan)
     for (unsigned w = 0; w < plan->workers; w++)
         bytes += ring_space(plan, w);
     return bytes;
+}
+
+static size_t scores_bytes(const struct exchange_plan *plan)
+{
+    return align_line((size_t)plan->rows * plan->element_bytes);
+}
+
+size_t exchange_bytes(const struct exchange_plan *plan)
+{
+    return carrier_bytes(plan) + 2 * scores_bytes(plan);
 }
 
 void exchange_format(void *memory, const struct exchange_plan *plan)
@@ -138,17 +172,20 @@ static bool read_partial(const struct exchange_plan *plan, unsigned worker, cons
     uint64_t kind, first, count;
     const void *filler;
     size_t filler_bytes, slice_bytes;
-    return wire_get_array(&in, &fields) && fields == 10 && wire_get_uint(&in, &kind) &&
-           kind == MSG_PARTIAL && wire_get_int(&in, round) && *round >= 0 &&
-           wire_get_uint(&in, &first) && first == plan->bounds[worker] &&
-           wire_get_uint(&in, &count) && count == slice_count(plan, worker) &&
+    if (!wire_get_array(&in, &fields) || fields != 12 || !wire_get_uint(&in, &kind) ||
+        kind != MSG_PARTIAL || !wire_get_int(&in, round) || *round < 0)
+        return false;
+    uint32_t phase = phase_of(plan, *round);
+    return wire_get_uint(&in, &first) && first == slice_first(plan, phase, worker) &&
+           wire_get_uint(&in, &count) && count == slice_count(plan, phase, worker) &&
            wire_get_bin(&in, &filler, &filler_bytes) && wire_get_bin(&in, slice, &slice_bytes) &&
            slice_bytes == count * plan->element_bytes && read_sum(&in, &shares->change) &&
-           read_sum(&in, &shares->dangling);
+           read_sum(&in, &shares->dangling) && read_sum(&in, &shares->mass);
 }
 
 /* The next unread partial of `worker`: 1, 0 if there is none, or -EBADMSG. */
-static int next_partial(struct exchange *x, unsigned worker, int64_t *round)
+static int next_partial(struct exchange *x, unsigned worker, int64_t *round, const void **slice,
+                        struct exchange_shares *shares)
 {
     const void *data;
     size_t bytes;
@@ -160,43 +197,41 @@ static int next_partial(struct exchange *x, unsigned worker, int64_t *round)
     default:
         return -EBADMSG;
     }
-    if (!read_partial(x->plan, worker, data, bytes, round, &x->slices[worker], &x->shares[worker]))
-        return -EBADMSG;
-    return 1;
+    return read_partial(x->plan, worker, data, bytes, round, slice, shares) ? 1 : -EBADMSG;
 }
 
 /* Finds the last round that a predecessor published in this slot's own ring. */
-static int ring_last_round(struct exchange *x)
-{
-    struct ring_reader *own = &x->in[x->slot];
-    int found;
-    while ((found = next_partial(x, x->slot, &x->round)) == 1)
-        ;
-    ring_reader_attach(own, own->ring, x->slot);
-    return found;
-}
-
 static int ring_attach(struct exchange *x)
 {
     for (unsigned w = 0; w < x->plan->workers; w++)
         ring_reader_attach(&x->in[w], ring_of(x->memory, x->plan, w), x->slot);
     ring_writer_attach(&x->out, ring_of(x->memory, x->plan, x->slot));
-    return ring_last_round(x);
+    struct ring_reader *own = &x->in[x->slot];
+    const void *slice;
+    struct exchange_shares shares;
+    int found;
+    while ((found = next_partial(x, x->slot, &x->round, &slice, &shares)) == 1)
+        ;
+    ring_reader_attach(own, own->ring, x->slot);
+    return found;
 }
 
-/* Collects round x->round of one worker, stepping over older ones: a predecessor killed while it
- * gave a round back may have done so in some rings and not in others. */
-static int ring_collect(struct exchange *x, unsigned worker)
+/* Collects round x->collecting of one worker, stepping over older ones: a predecessor killed while
+ * it gave a round back may have done so in some rings and not in others. */
+static int ring_collect(struct exchange *x, unsigned worker, const void **slice,
+                        struct exchange_shares *shares)
 {
     for (;;) {
         uint64_t before = x->in[worker].next;
         int64_t round;
-        int found = next_partial(x, worker, &round);
+        int found = next_partial(x, worker, &round, slice, shares);
         if (found <= 0)
             return found;
-        if (round == x->round)
+        if (round == x->collecting) {
+            x->after[worker][phase_of(x->plan, round)] = x->in[worker].next;
             return 1;
-        if (round > x->round) {
+        }
+        if (round > x->collecting) {
             x->in[worker].next = before;
             return -EBADMSG;
         }
@@ -206,17 +241,19 @@ static int ring_collect(struct exchange *x, unsigned worker)
 
 static void *ring_open(struct exchange *x)
 {
-    enum ring_status status = ring_reserve(&x->out, record_bytes(x->plan, x->slot), &x->record);
-    MUST(status == RING_OK); /* three rounds fit, and a fourth cannot begin */
+    uint32_t phase = phase_of(x->plan, x->round + 1);
+    size_t bytes = record_bytes(x->plan, phase, x->slot);
+    enum ring_status status = ring_reserve(&x->out, bytes, &x->record);
+    MUST(status == RING_OK); /* see the top: more rounds than are in flight fit */
     struct wire_out out;
-    wire_out_fixed(&out, x->record, record_bytes(x->plan, x->slot));
-    wire_array(&out, 10);
+    wire_out_fixed(&out, x->record, bytes);
+    wire_array(&out, 12);
     wire_uint(&out, MSG_PARTIAL);
     wire_int(&out, x->round + 1);
-    wire_uint(&out, x->plan->bounds[x->slot]);
-    wire_uint(&out, slice_count(x->plan, x->slot));
-    void *slice =
-        wire_bin_aligned(&out, (size_t)slice_count(x->plan, x->slot) * x->plan->element_bytes);
+    wire_uint(&out, slice_first(x->plan, phase, x->slot));
+    wire_uint(&out, slice_count(x->plan, phase, x->slot));
+    void *slice = wire_bin_aligned(&out, (size_t)slice_count(x->plan, phase, x->slot) *
+                                             x->plan->element_bytes);
     MUST(slice);
     x->record_bytes = out.bytes;
     return slice;
@@ -224,17 +261,21 @@ static void *ring_open(struct exchange *x)
 
 static void ring_send(struct exchange *x, const struct exchange_shares *shares)
 {
+    int64_t round = x->round + 1;
+    uint32_t phase = phase_of(x->plan, round);
     struct wire_out out;
-    wire_out_fixed(&out, x->record, record_bytes(x->plan, x->slot));
+    wire_out_fixed(&out, x->record, record_bytes(x->plan, phase, x->slot));
     out.bytes = x->record_bytes;
     write_sum(&out, shares->change);
     write_sum(&out, shares->dangling);
+    write_sum(&out, shares->mass);
     MUST(!out.failed);
     ring_stage(&x->out, out.bytes);
     ring_publish(&x->out);
-    /* Only now: a successor learns the round to go on with from what is unreleased here. */
-    for (unsigned w = 0; w < x->plan->workers; w++)
-        ring_release(&x->in[w]);
+    /* The phase's last round, for which this one stands from now on. Only now: a successor repeats
+     * what is not published, and needs for it what the round was made from. */
+    for (unsigned w = 0; w < x->plan->workers && round >= x->plan->phases; w++)
+        ring_release_to(&x->in[w], x->after[w][phase]);
     x->bytes_sent += out.bytes;
 }
 
@@ -246,14 +287,16 @@ static void shared_attach(struct exchange *x)
     x->round = atomic_load_explicit(&progress_of(x->memory, x->slot)->round, memory_order_relaxed);
 }
 
-static int shared_collect(struct exchange *x, unsigned worker)
+static int shared_collect(struct exchange *x, unsigned worker, const void **slice,
+                          struct exchange_shares *shares)
 {
     struct progress *progress = progress_of(x->memory, worker);
+    uint32_t phase = phase_of(x->plan, x->collecting);
     /* Pairs with the store in shared_send(): whoever sees the round sees slice and shares. */
-    if (atomic_load_explicit(&progress->round, memory_order_seq_cst) < x->round)
+    if (atomic_load_explicit(&progress->round, memory_order_seq_cst) < x->collecting)
         return 0;
-    x->shares[worker] = progress->shares[x->round & 1];
-    x->slices[worker] = vector_of(x->memory, x->plan, x->round) + slice_offset(x->plan, worker);
+    *shares = progress->shares[parity_of(x->plan, x->collecting)][phase];
+    *slice = vector_of(x->memory, x->plan, x->collecting) + slice_offset(x->plan, phase, worker);
     return 1;
 }
 
@@ -261,14 +304,55 @@ static void shared_send(struct exchange *x, const struct exchange_shares *shares
 {
     struct progress *progress = progress_of(x->memory, x->slot);
     int64_t round = x->round + 1;
-    progress->shares[round & 1] = *shares;
+    uint32_t phase = phase_of(x->plan, round);
+    progress->shares[parity_of(x->plan, round)][phase] = *shares;
     /* Publishes slice and shares; pairs with the load in shared_collect(). Sequentially
      * consistent because bell_ring() follows: see bell.h. */
     atomic_store_explicit(&progress->round, round, memory_order_seq_cst);
-    x->bytes_sent += (uint64_t)slice_count(x->plan, x->slot) * x->plan->element_bytes;
+    x->bytes_sent += (uint64_t)slice_count(x->plan, phase, x->slot) * x->plan->element_bytes;
 }
 
 /* --- Both ------------------------------------------------------------------------------------ */
+
+static void begin_collecting(struct exchange *x, int64_t round)
+{
+    x->collecting = round;
+    x->collected = 0;
+    x->totals[phase_of(x->plan, round)] = (struct exchange_shares){0};
+}
+
+static int collect(struct exchange *x, unsigned worker)
+{
+    uint32_t phase = phase_of(x->plan, x->collecting);
+    const void *slice;
+    struct exchange_shares shares, *total = &x->totals[phase];
+    int found = x->plan->mode == EXCHANGE_SHARED ? shared_collect(x, worker, &slice, &shares)
+                                                 : ring_collect(x, worker, &slice, &shares);
+    if (found <= 0)
+        return found;
+    x->slices[worker][phase] = slice;
+    total->change += shares.change;
+    total->dangling += shares.dangling;
+    total->mass += shares.mass;
+    x->collected |= UINT64_C(1) << worker;
+    return 1;
+}
+
+/* What a predecessor had collected before it published its last round. */
+static int collect_past(struct exchange *x)
+{
+    int64_t round = x->round - x->plan->phases + 1;
+    for (round = round > 0 ? round : 0; round < x->round; round++) {
+        begin_collecting(x, round);
+        for (unsigned w = 0; w < x->plan->workers; w++) {
+            if (collect(x, w) != 1)
+                return -EBADMSG;
+        }
+    }
+    if (x->round >= 0)
+        begin_collecting(x, x->round);
+    return 0;
+}
 
 int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan *plan,
                     unsigned slot, const struct bell *bells, struct fault *why)
@@ -284,6 +368,8 @@ int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan
         shared_attach(x);
     else
         err = ring_attach(x);
+    if (!err)
+        err = collect_past(x);
     if (err)
         return fault_set(why, -err, "worker %u: the exchange's shared state is broken", slot);
     return 0;
@@ -291,8 +377,10 @@ int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan
 
 void *exchange_open(struct exchange *x)
 {
+    int64_t round = x->round + 1;
     if (x->plan->mode == EXCHANGE_SHARED)
-        x->slice = vector_of(x->memory, x->plan, x->round + 1) + slice_offset(x->plan, x->slot);
+        x->slice = vector_of(x->memory, x->plan, round) +
+                   slice_offset(x->plan, phase_of(x->plan, round), x->slot);
     else
         x->slice = ring_open(x);
     return x->slice;
@@ -307,7 +395,7 @@ void exchange_publish(struct exchange *x, struct exchange_shares shares)
         ring_send(x, &shares);
     x->slice = NULL;
     x->round++;
-    x->collected = 0;
+    begin_collecting(x, x->round);
     x->messages_sent++;
     for (unsigned w = 0; w < x->plan->workers; w++) {
         if (w != x->slot && bell_ring(&x->bells[w]))
@@ -326,28 +414,32 @@ int exchange_ready(struct exchange *x)
             all = 0;
             continue;
         }
-        int found = x->plan->mode == EXCHANGE_SHARED ? shared_collect(x, w) : ring_collect(x, w);
+        int found = collect(x, w);
         if (found < 0)
             return found;
-        if (found)
-            x->collected |= UINT64_C(1) << w;
-        else
+        if (!found)
             all = 0;
     }
     return all;
 }
 
-const void *exchange_slice(const struct exchange *x, unsigned worker)
+const void *exchange_slice(const struct exchange *x, unsigned worker, uint32_t phase)
 {
-    return x->slices[worker];
+    return x->slices[worker][phase];
 }
 
 struct exchange_shares exchange_total(const struct exchange *x)
 {
-    struct exchange_shares total = {0, 0};
-    for (unsigned w = 0; w < x->plan->workers; w++) {
-        total.change += x->shares[w].change;
-        total.dangling += x->shares[w].dangling;
+    struct exchange_shares total = {0, 0, 0};
+    for (uint32_t phase = 0; phase < x->plan->phases; phase++) {
+        total.change += x->totals[phase].change;
+        total.dangling += x->totals[phase].dangling;
+        total.mass += x->totals[phase].mass;
     }
     return total;
+}
+
+void *exchange_scores(const struct exchange *x, int64_t iteration)
+{
+    return x->memory + carrier_bytes(x->plan) + (iteration & 1 ? scores_bytes(x->plan) : 0);
 }

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * How the workers of a job hand each other a vector, round after round: each owns a contiguous
- * slice, produces it in place, and reads everybody's in place. Two carriers behind one interface:
+ * How the workers of a job hand each other a vector, round after round. The vector has one or more
+ * phases, runs of rows that are made one after the other from what there is of all others; each
+ * worker owns a contiguous slice of every phase, produces it in place, and reads everybody's in
+ * place. Round r is phase r mod phases. Two carriers behind one interface:
  *
  *   ring    one multi-reader ring per worker; a slice is the aligned `bin` of one MessagePack
- *           message [MSG_PARTIAL, round, first, count, filler, bin, change, dangling]
+ *           message [MSG_PARTIAL, round, first, count, filler, bin, change, dangling, mass]
  *   shared  two vectors in turn, and a round counter per worker
  *
- * With a slice travel two sums (here: L1 change and dangling mass) in fixed point, so that adding
- * the workers' shares gives the same bits whatever their number. All state is in shared memory: a
+ * With a slice travel three sums (here: L1 change, mass on dangling vertices, all mass) in fixed
+ * point, so that adding the workers' shares gives the same bits whatever their number. All state is
+ * in shared memory, also what a worker needs of its own rows beyond what it publishes (scores): a
  * worker that dies is replaced by one that attaches to the same slot and goes on with the round
  * after the last one published there.
  *
- * Rounds: publish r, collect r (wait until exchange_ready), compute r+1 from it into
- * exchange_open(), publish r+1, which also gives r back.
+ * Rounds: publish r, collect r (wait until exchange_ready), compute r+1 from the newest slice of
+ * every phase into exchange_open(), publish r+1, which also gives r+1-phases back.
  */
 #ifndef FORKLORE_IPC_EXCHANGE_H
 #define FORKLORE_IPC_EXCHANGE_H
@@ -23,6 +26,7 @@
 #include "shm/fault.h"
 
 #define EXCHANGE_WORKERS_MAX 64
+#define EXCHANGE_PHASES_MAX  32
 
 enum exchange_mode { EXCHANGE_RING, EXCHANGE_SHARED };
 
@@ -32,14 +36,18 @@ fixed_sum fixed_from_double(double value);
 double fixed_to_double(fixed_sum sum);
 
 struct exchange_shares {
-    fixed_sum change, dangling;
+    fixed_sum change, dangling, mass;
 };
 
 struct exchange_plan {
     enum exchange_mode mode;
     unsigned workers;
-    uint32_t element_bytes;                    /* 4 or 8 */
-    uint32_t bounds[EXCHANGE_WORKERS_MAX + 1]; /* slice w is [bounds[w], bounds[w+1]) */
+    uint32_t phases;
+    uint32_t element_bytes; /* 4 or 8 */
+    uint32_t rows;          /* scores */
+    uint32_t sources;       /* rows below it are exchanged */
+    /* Slice w of phase p is the rows [bounds[p][w], bounds[p][w + 1]). */
+    uint32_t bounds[EXCHANGE_PHASES_MAX][EXCHANGE_WORKERS_MAX + 1];
 };
 
 /* Shared memory needed; formatting it (zeroed, cache-line aligned). */
@@ -57,8 +65,10 @@ struct exchange {
     unsigned char *memory;
     struct ring_writer out;
     struct ring_reader in[EXCHANGE_WORKERS_MAX];
-    const void *slices[EXCHANGE_WORKERS_MAX]; /* collected ones of `round` */
-    struct exchange_shares shares[EXCHANGE_WORKERS_MAX];
+    const void *slices[EXCHANGE_WORKERS_MAX][EXCHANGE_PHASES_MAX]; /* newest collected ones */
+    uint64_t after[EXCHANGE_WORKERS_MAX][EXCHANGE_PHASES_MAX];     /* ring: where they end */
+    struct exchange_shares totals[EXCHANGE_PHASES_MAX];            /* of all workers */
+    int64_t collecting; /* the round that `collected` is about */
     uint64_t collected; /* bit per worker */
     void *record;
     size_t record_bytes;
@@ -79,9 +89,13 @@ void exchange_publish(struct exchange *x, struct exchange_shares shares);
  * it serves as the re-check after bell_sleep(). */
 int exchange_ready(struct exchange *x);
 
-/* After exchange_ready() said 1: slice of worker w, and the sums over all workers. Valid until the
- * next publish. */
-const void *exchange_slice(const struct exchange *x, unsigned worker);
+/* After exchange_ready() said 1: the newest slice of worker w in a phase, from the first exchanged
+ * row on, and the sums over all workers and phases. Valid until the next publish. */
+const void *exchange_slice(const struct exchange *x, unsigned worker, uint32_t phase);
 struct exchange_shares exchange_total(const struct exchange *x);
+
+/* All rows' scores as of an iteration (round / phases), of which the last two are kept. Each worker
+ * writes its own rows before it publishes the round, and they stay if it dies. */
+void *exchange_scores(const struct exchange *x, int64_t iteration);
 
 #endif

@@ -35,11 +35,12 @@ void msg_write(struct wire_out *out, const struct msg *msg)
         wire_double(out, msg->change);
         return;
     case MSG_DONE:
-        wire_array(out, 7);
+        wire_array(out, 8);
         wire_uint(out, msg->kind);
         wire_uint(out, msg->iteration);
         wire_double(out, msg->change);
         wire_bool(out, msg->converged);
+        wire_uint(out, msg->run_ns);
         wire_uint(out, msg->wait_ns);
         wire_uint(out, msg->exchanged_bytes);
         wire_uint(out, msg->wakeups);
@@ -80,10 +81,10 @@ bool msg_read(const void *data, size_t bytes, struct msg *msg)
         return fields == 3 && wire_get_uint(&in, &msg->iteration) &&
                wire_get_double(&in, &msg->change);
     case MSG_DONE:
-        return fields == 7 && wire_get_uint(&in, &msg->iteration) &&
+        return fields == 8 && wire_get_uint(&in, &msg->iteration) &&
                wire_get_double(&in, &msg->change) && wire_get_bool(&in, &msg->converged) &&
-               wire_get_uint(&in, &msg->wait_ns) && wire_get_uint(&in, &msg->exchanged_bytes) &&
-               wire_get_uint(&in, &msg->wakeups);
+               wire_get_uint(&in, &msg->run_ns) && wire_get_uint(&in, &msg->wait_ns) &&
+               wire_get_uint(&in, &msg->exchanged_bytes) && wire_get_uint(&in, &msg->wakeups);
     case MSG_FAILED:
         return fields == 2 && wire_get_str(&in, &msg->text, &msg->text_length);
     default:

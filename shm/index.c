@@ -85,6 +85,31 @@ static int bind_graph(struct graph_view *graph, const struct binding *b,
     return 0;
 }
 
+static int bind_spmv(struct spmv_view *spmv, const struct binding *b, uint32_t vertex_count)
+{
+    const struct spmv_info *info = take(b, SECTION_SPMV_INFO, 1);
+    if (!info)
+        return -EINVAL;
+    if (info->vertex_count != vertex_count || info->source_count > vertex_count ||
+        info->segment_shift > SPMV_SHIFT_MAX || info->phase_count == 0 ||
+        info->phase_count > SPMV_PHASES_MAX ||
+        info->segment_count != (info->source_count + (UINT64_C(1) << info->segment_shift) - 1) >>
+                                   info->segment_shift ||
+        (uint64_t)info->phase_segments * info->phase_count < info->segment_count)
+        return fault_set(b->why, EINVAL, "%s: section %s contradicts itself", b->name,
+                         section_name(SECTION_SPMV_INFO));
+    if (!(spmv->positions = take(b, SECTION_SPMV_POSITIONS, vertex_count)) ||
+        !(spmv->degrees = take(b, SECTION_SPMV_DEGREES, info->source_count)) ||
+        !(spmv->start = take(b, SECTION_SPMV_START, vertex_count)) ||
+        !(spmv->blocks = take(b, SECTION_SPMV_BLOCKS, (uint64_t)info->block_count + 1)) ||
+        !(spmv->tiles =
+              take(b, SECTION_SPMV_TILES, (uint64_t)info->block_count * info->segment_count + 1)) ||
+        !(spmv->words = take(b, SECTION_SPMV_WORDS, info->word_count)))
+        return -EINVAL;
+    spmv->info = info;
+    return 0;
+}
+
 static int bind_rank(struct rank_view *rank, const struct binding *b, uint32_t vertex_count,
                      uint32_t title_count)
 {
@@ -119,13 +144,11 @@ static int bind_text(struct index_view *view, const struct binding *b)
     return 0;
 }
 
-static bool has_rank(const struct image_header *image)
+/* Whether there is any of the kinds from `first` to `last`, which come together or not at all. */
+static bool has_any(const struct image_header *image, uint32_t first, uint32_t last)
 {
-    static const enum section_kind kinds[] = {SECTION_RANK_INFO,   SECTION_SCORES,
-                                              SECTION_RANK_ORDER,  SECTION_RANK_POSITIONS,
-                                              SECTION_TITLE_RANKS, SECTION_TITLE_MINIMA};
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        if (image_find(image, kinds[i]))
+    for (uint32_t kind = first; kind <= last; kind++)
+        if (image_find(image, (enum section_kind)kind))
             return true;
     return false;
 }
@@ -159,7 +182,9 @@ int index_bind(struct index_view *view, const struct image_header *image, const 
         rc = bind_graph(&view->graph, &b, view->meta);
     if (!rc)
         rc = bind_text(view, &b);
-    if (!rc && has_rank(image))
+    if (!rc && has_any(image, SECTION_SPMV_INFO, SECTION_SPMV_WORDS))
+        rc = bind_spmv(&view->spmv, &b, n);
+    if (!rc && has_any(image, SECTION_RANK_INFO, SECTION_TITLE_MINIMA))
         rc = index_bind_rank(view, image, name, why);
     return rc;
 }

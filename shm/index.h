@@ -9,6 +9,7 @@
 #include "shm/graph.h"
 #include "shm/image.h"
 #include "shm/rank.h"
+#include "shm/spmv.h"
 #include "shm/titles.h"
 
 struct index_view {
@@ -22,6 +23,7 @@ struct index_view {
     uint64_t text_bytes;
     struct titles_view titles;
     struct graph_view graph;
+    struct spmv_view spmv; /* zero in an index that was written without */
     struct rank_view rank;
 };
 

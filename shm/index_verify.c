@@ -314,6 +314,14 @@ static int check_graph(const struct checker *c)
     return rc;
 }
 
+/* Only once the links are known to be sound. */
+static int check_spmv(const struct checker *c)
+{
+    struct fault inner;
+    const int rc = spmv_verify(&c->view->spmv, &c->view->graph, &inner);
+    return rc ? fault_set(c->why, -rc, "%s: %s", c->name, inner.text) : 0;
+}
+
 /* --- Ranks --------------------------------------------------------------------------------- */
 
 static int check_scores(const struct checker *c)
@@ -403,6 +411,8 @@ int index_verify(const struct index_view *view, const char *name, struct fault *
         rc = check_pages(&c);
     if (!rc)
         rc = check_graph(&c);
+    if (!rc && view->spmv.info)
+        rc = check_spmv(&c);
     if (rc || !view->rank_image)
         return rc;
     rc = check_scores(&c);

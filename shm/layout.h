@@ -28,7 +28,7 @@
 
 #define LAYOUT_MAGIC        UINT64_C(0x45524f4c4b524f46) /* "FORKLORE" read as little-endian */
 #define LAYOUT_MAJOR        1
-#define LAYOUT_MINOR        0
+#define LAYOUT_MINOR        1
 #define LAYOUT_ENDIAN       UINT32_C(0x01020304)
 #define LAYOUT_HEADER_BYTES 4096
 #define LAYOUT_ALIGN        64
@@ -56,7 +56,14 @@
     X(RANK_POSITIONS, "rank-positions", sizeof(uint32_t), HOT)                                     \
     X(TITLE_RANKS, "title-ranks", sizeof(uint32_t), HOT)                                           \
     X(TITLE_MINIMA, "title-minima", sizeof(uint32_t), HOT)                                         \
-    X(TEXT, "text", 1, COLD)
+    X(TEXT, "text", 1, COLD)                                                                       \
+    X(SPMV_INFO, "spmv-info", sizeof(struct spmv_info), HOT)                                       \
+    X(SPMV_POSITIONS, "spmv-positions", sizeof(uint32_t), HOT)                                     \
+    X(SPMV_DEGREES, "spmv-degrees", sizeof(uint32_t), HOT)                                         \
+    X(SPMV_START, "spmv-start", sizeof(float), HOT)                                                \
+    X(SPMV_BLOCKS, "spmv-blocks", sizeof(struct spmv_block), HOT)                                  \
+    X(SPMV_TILES, "spmv-tiles", sizeof(uint64_t), HOT)                                             \
+    X(SPMV_WORDS, "spmv-words", sizeof(uint16_t), HOT)
 
 enum section_kind {
     SECTION_NONE,
@@ -147,6 +154,25 @@ struct rank_info {
     uint64_t finished_unix_s;
 };
 
+/* The links as PageRank multiplies by them: spmv.h. */
+struct spmv_info {
+    uint32_t vertex_count;  /* n */
+    uint32_t source_count;  /* vertices with links out: positions below it */
+    uint32_t segment_shift; /* a segment is 2^shift sources, the last one what is left */
+    uint32_t segment_count;
+    uint32_t phase_segments; /* a phase is so many segments, the last one what is left */
+    uint32_t phase_count;
+    uint32_t block_count;
+    uint32_t reserved;
+    uint64_t word_count;
+};
+
+struct spmv_block {
+    uint64_t cost; /* of all blocks before it */
+    uint32_t row;  /* its first */
+    uint32_t reserved;
+};
+
 static_assert(sizeof(struct section) == 32, "layout 1.0");
 static_assert(sizeof(struct image_header) == LAYOUT_HEADER_BYTES, "layout 1.0");
 static_assert(offsetof(struct image_header, ready) == 64, "own cache line");
@@ -156,6 +182,8 @@ static_assert(sizeof(struct page) == 40, "layout 1.0");
 static_assert(sizeof(struct text_block) == 16, "layout 1.0");
 static_assert(sizeof(struct title_slot) == 8, "layout 1.0");
 static_assert(sizeof(struct rank_info) == 48, "layout 1.0");
+static_assert(sizeof(struct spmv_info) == 40, "layout 1.1");
+static_assert(sizeof(struct spmv_block) == 16, "layout 1.1");
 static_assert(sizeof(_Atomic uint32_t) == 4 && ATOMIC_INT_LOCK_FREE == 2, "no locks in a segment");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the image is little-endian");
 

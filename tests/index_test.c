@@ -27,6 +27,7 @@ struct fixture {
     struct text_block blocks[BLOCKS];
     struct titles_built titles;
     struct graph_built graph;
+    struct spmv_built spmv;
     struct rank_info info;
     double scores[PAGES];
     uint32_t order[PAGES], positions[PAGES], title_ranks[TITLES];
@@ -136,6 +137,17 @@ static void make(struct fixture *f, uint32_t pages, uint32_t redirects, bool has
     add_part(f, SECTION_OUT_TARGETS, g->out_targets, m * 4);
     add_part(f, SECTION_IN_OFFSETS, g->in_offsets, (n + 1) * 8);
     add_part(f, SECTION_IN_SOURCES, g->in_sources, m * 4);
+    struct fault why;
+    assert_int_equal(spmv_build(&f->spmv, g, 2, &why), 0);
+    const struct spmv_view *s = &f->spmv.view;
+    const uint64_t tiles = (uint64_t)s->info->block_count * s->info->segment_count + 1;
+    add_part(f, SECTION_SPMV_INFO, s->info, sizeof *s->info);
+    add_part(f, SECTION_SPMV_POSITIONS, s->positions, n * 4);
+    add_part(f, SECTION_SPMV_DEGREES, s->degrees, s->info->source_count * UINT64_C(4));
+    add_part(f, SECTION_SPMV_START, s->start, n * 4);
+    add_part(f, SECTION_SPMV_BLOCKS, s->blocks, (s->info->block_count + UINT64_C(1)) * 16);
+    add_part(f, SECTION_SPMV_TILES, s->tiles, tiles * 8);
+    add_part(f, SECTION_SPMV_WORDS, s->words, s->info->word_count * 2);
     add_part(f, SECTION_RANK_INFO, &f->info, sizeof f->info);
     add_part(f, SECTION_SCORES, f->scores, n * 8);
     add_part(f, SECTION_RANK_ORDER, f->order, n * 4);
@@ -152,6 +164,7 @@ static void unmake(struct fixture *f)
 {
     titles_built_fini(&f->titles);
     graph_built_fini(&f->graph);
+    spmv_built_fini(&f->spmv);
     free(f->minima);
 }
 

@@ -5,7 +5,6 @@
  */
 #include "worker/pagerank.h"
 
-#include "shm/partition.h"
 #include "tests/fixture_index.h"
 
 #include <errno.h>
@@ -23,6 +22,7 @@
 struct graph {
     uint32_t n;
     struct fixture fixture;
+    struct spmv_built *spmv;
 };
 
 static uint64_t next_random(uint64_t *state)
@@ -51,8 +51,22 @@ static struct graph make_graph(uint32_t n, uint64_t seed)
     fixture_init(&graph.fixture, pages, n, NULL, 0, &arcs, false);
     free(titles);
     free(pages);
+    struct fault why;
+    graph.spmv = malloc(sizeof *graph.spmv);
+    assert_int_equal(spmv_build(graph.spmv, &graph.fixture.view.graph, 2, &why), 0);
+    graph.fixture.view.spmv = graph.spmv->view;
     return graph;
 }
+
+static void graph_fini(struct graph *graph)
+{
+    spmv_built_fini(graph->spmv);
+    free(graph->spmv);
+    fixture_fini(&graph->fixture);
+}
+
+/* Enough sources for several phases. */
+#define MANY 100000
 
 /* --- The oracle ------------------------------------------------------------------------------ */
 
@@ -137,7 +151,7 @@ static void *member_main(void *argument)
 }
 
 static void run_init(struct run *run, const struct graph *graph, enum exchange_mode mode,
-                     unsigned workers, uint32_t element_bytes)
+                     unsigned workers, uint32_t element_bytes, double tolerance)
 {
     uint32_t n = graph->n, t = graph->fixture.view.titles.count;
     memset(run, 0, sizeof *run);
@@ -149,14 +163,14 @@ static void run_init(struct run *run, const struct graph *graph, enum exchange_m
     run->minima = calloc(rank_minima_count(t), sizeof(uint32_t));
     run->order = (struct job_order){
         .damping = 0.85,
-        .tolerance = 1e-14,
+        .tolerance = tolerance,
         .iterations = 500,
         .plan = {.mode = mode, .workers = workers, .element_bytes = element_bytes},
         .bells = run->bells,
         .ranks = {&run->info, run->scores, run->order_of, run->positions, run->title_ranks,
                   run->minima},
     };
-    partition_by_in_edges(&run->index->graph, workers, run->order.plan.bounds);
+    pagerank_plan(&run->order, &run->index->spmv);
     run->order.exchange = aligned_alloc(64, (exchange_bytes(&run->order.plan) + 63) / 64 * 64);
     memset(run->order.exchange, 0, exchange_bytes(&run->order.plan));
     exchange_format(run->order.exchange, &run->order.plan);
@@ -211,9 +225,7 @@ static void test_pagerank_equals_dense_oracle(void **state)
         oracle(&graph.fixture.view.graph, 0.85, teleport, wanted);
         for (uint32_t bytes = 4; bytes <= 8; bytes += 4) {
             struct run run;
-            run_init(&run, &graph, EXCHANGE_RING, 2, bytes);
-            if (bytes == 4)
-                run.order.tolerance = 1e-6;
+            run_init(&run, &graph, EXCHANGE_RING, 2, bytes, bytes == 4 ? 1e-6 : 1e-14);
             run_go(&run);
             assert_true(distance(run.scores, wanted, n) <= (bytes == 4 ? 1e-5 : 1e-12));
             assert_true(run.result.converged);
@@ -228,59 +240,106 @@ static void test_pagerank_equals_dense_oracle(void **state)
         }
         free(teleport);
         free(wanted);
-        fixture_fini(&graph.fixture);
+        graph_fini(&graph);
     }
+}
+
+/* All combinations of workers and carriers, in one precision, on one graph. */
+static void expect_same_bits(const struct graph *graph, uint32_t bytes, double tolerance)
+{
+    static const unsigned workers[] = {1, 2, 3, 7, 16};
+    double *first = NULL;
+    uint32_t iterations = 0;
+    for (int mode = EXCHANGE_RING; mode <= EXCHANGE_SHARED; mode++) {
+        for (size_t w = 0; w < sizeof workers / sizeof workers[0]; w++) {
+            struct run run;
+            run_init(&run, graph, (enum exchange_mode)mode, workers[w], bytes, tolerance);
+            if (tolerance == 0)
+                run.order.iterations = 7;
+            run_go(&run);
+            if (!first) {
+                first = malloc(graph->n * sizeof *first);
+                memcpy(first, run.scores, graph->n * sizeof *first);
+                iterations = run.result.iterations;
+            }
+            assert_memory_equal(first, run.scores, graph->n * sizeof *first);
+            assert_int_equal(iterations, run.result.iterations);
+            run_fini(&run);
+        }
+    }
+    free(first);
 }
 
 static void test_pagerank_bits_do_not_depend_on_workers_or_carrier(void **state)
 {
     (void)state;
-    static const unsigned workers[] = {1, 2, 3, 7, 16};
+    struct graph small = make_graph(3000, 42), large = make_graph(MANY, 43);
+    assert_int_equal(small.spmv->info.phase_count, 1);
+    assert_true(large.spmv->info.phase_count > 7);
     for (uint32_t bytes = 4; bytes <= 8; bytes += 4) {
-        struct graph graph = make_graph(3000, 42);
-        double *first = NULL;
-        uint32_t iterations = 0;
-        for (int mode = EXCHANGE_RING; mode <= EXCHANGE_SHARED; mode++) {
-            for (size_t w = 0; w < sizeof workers / sizeof workers[0]; w++) {
-                struct run run;
-                run_init(&run, &graph, (enum exchange_mode)mode, workers[w], bytes);
-                run.order.tolerance = bytes == 4 ? 1e-6 : 1e-14;
-                run_go(&run);
-                if (!first) {
-                    first = malloc(graph.n * sizeof *first);
-                    memcpy(first, run.scores, graph.n * sizeof *first);
-                    iterations = run.result.iterations;
-                }
-                assert_memory_equal(first, run.scores, graph.n * sizeof *first);
-                assert_int_equal(iterations, run.result.iterations);
-                run_fini(&run);
-            }
-        }
-        free(first);
-        fixture_fini(&graph.fixture);
+        expect_same_bits(&small, bytes, bytes == 4 ? 1e-6 : 1e-14);
+        expect_same_bits(&large, bytes, 1e-6);
+        expect_same_bits(&large, bytes, 0);
     }
+    graph_fini(&small);
+    graph_fini(&large);
 }
 
-static void test_pagerank_bits_survive_deaths(void **state)
+static void expect_bits_to_survive(const struct graph *graph, double tolerance, uint64_t seeds)
 {
-    (void)state;
-    struct graph graph = make_graph(1500, 7);
     struct run quiet;
-    run_init(&quiet, &graph, EXCHANGE_RING, 1, 8);
+    run_init(&quiet, graph, EXCHANGE_RING, 1, 8, tolerance);
     run_go(&quiet);
-    for (uint64_t seed = 1; seed <= 10; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         for (int mode = EXCHANGE_RING; mode <= EXCHANGE_SHARED; mode++) {
             struct run run;
-            run_init(&run, &graph, (enum exchange_mode)mode, 3, 8);
+            run_init(&run, graph, (enum exchange_mode)mode, 3, 8, tolerance);
             run.death_seed = seed * 1000;
             run_go(&run);
-            assert_memory_equal(quiet.scores, run.scores, graph.n * sizeof(double));
+            assert_memory_equal(quiet.scores, run.scores, graph->n * sizeof(double));
             assert_int_equal(quiet.result.iterations, run.result.iterations);
             run_fini(&run);
         }
     }
     run_fini(&quiet);
-    fixture_fini(&graph.fixture);
+}
+
+static void test_pagerank_bits_survive_deaths(void **state)
+{
+    (void)state;
+    struct graph small = make_graph(1500, 7), large = make_graph(MANY, 7);
+    expect_bits_to_survive(&small, 1e-14, 10);
+    expect_bits_to_survive(&large, 1e-9, 2);
+    graph_fini(&small);
+    graph_fini(&large);
+}
+
+static void test_pagerank_in_phases_equals_oracle(void **state)
+{
+    (void)state;
+    struct graph graph = make_graph(MANY, 5);
+    double *teleport = malloc(MANY * sizeof(double)), *wanted = malloc(MANY * sizeof(double));
+    struct job_seed seeds[] = {{5, 0.25}, {70007, 0.75}};
+    for (uint32_t seed_count = 0; seed_count <= 2; seed_count += 2) {
+        for (uint32_t v = 0; v < MANY; v++)
+            teleport[v] = seed_count ? 0 : 1.0 / MANY;
+        for (uint32_t s = 0; s < seed_count; s++)
+            teleport[seeds[s].vertex] = seeds[s].weight;
+        oracle(&graph.fixture.view.graph, 0.85, teleport, wanted);
+        for (uint32_t bytes = 4; bytes <= 8; bytes += 4) {
+            struct run run;
+            run_init(&run, &graph, EXCHANGE_RING, 2, bytes, bytes == 4 ? 1e-6 : 1e-13);
+            run.order.seeds = seeds;
+            run.order.seed_count = seed_count;
+            run_go(&run);
+            assert_true(run.result.converged);
+            assert_true(distance(run.scores, wanted, MANY) <= (bytes == 4 ? 2e-6 : 1e-12));
+            run_fini(&run);
+        }
+    }
+    free(teleport);
+    free(wanted);
+    graph_fini(&graph);
 }
 
 static void test_pagerank_personalised(void **state)
@@ -294,7 +353,7 @@ static void test_pagerank_personalised(void **state)
     teleport[77] = 0.75;
     oracle(&graph.fixture.view.graph, 0.5, teleport, wanted);
     struct run run;
-    run_init(&run, &graph, EXCHANGE_SHARED, 3, 8);
+    run_init(&run, &graph, EXCHANGE_SHARED, 3, 8, 1e-14);
     run.order.damping = 0.5;
     run.order.seeds = seeds;
     run.order.seed_count = 2;
@@ -304,7 +363,39 @@ static void test_pagerank_personalised(void **state)
     run_fini(&run);
     free(teleport);
     free(wanted);
-    fixture_fini(&graph.fixture);
+    graph_fini(&graph);
+}
+
+/* Three steps from the uniform vector, by hand. */
+static void test_pagerank_without_tolerance_is_the_power_iteration(void **state)
+{
+    (void)state;
+    struct graph graph = make_graph(MANY, 11);
+    const struct graph_view *g = &graph.fixture.view.graph;
+    double *x = malloc(MANY * sizeof *x), *y = malloc(MANY * sizeof *y);
+    for (uint32_t v = 0; v < MANY; v++)
+        x[v] = 1.0 / MANY;
+    for (int i = 0; i < 3; i++) {
+        double dangling = 0;
+        for (uint32_t v = 0; v < MANY; v++)
+            dangling += graph_out_degree(g, v) ? 0 : x[v];
+        for (uint32_t v = 0; v < MANY; v++) {
+            y[v] = (0.15 + 0.85 * dangling) / MANY;
+            for (uint64_t e = g->in_offsets[v]; e < g->in_offsets[v + 1]; e++)
+                y[v] += 0.85 * x[g->in_sources[e]] / (double)graph_out_degree(g, g->in_sources[e]);
+        }
+        memcpy(x, y, MANY * sizeof *x);
+    }
+    struct run run;
+    run_init(&run, &graph, EXCHANGE_RING, 2, 8, 0);
+    run.order.iterations = 3;
+    run_go(&run);
+    assert_int_equal(run.result.iterations, 3);
+    assert_true(distance(run.scores, x, MANY) <= 1e-13);
+    run_fini(&run);
+    free(x);
+    free(y);
+    graph_fini(&graph);
 }
 
 static void test_pagerank_exact_number_of_iterations(void **state)
@@ -313,15 +404,14 @@ static void test_pagerank_exact_number_of_iterations(void **state)
     struct graph graph = make_graph(200, 9);
     for (uint32_t iterations = 1; iterations <= 300; iterations += 299) {
         struct run run;
-        run_init(&run, &graph, EXCHANGE_RING, 2, 8);
-        run.order.tolerance = 0;
+        run_init(&run, &graph, EXCHANGE_RING, 2, 8, 0);
         run.order.iterations = iterations;
         run_go(&run);
         assert_int_equal(run.result.iterations, iterations);
         assert_false(run.result.converged);
         run_fini(&run);
     }
-    fixture_fini(&graph.fixture);
+    graph_fini(&graph);
 }
 
 static void test_pagerank_broken_partial_is_refused(void **state)
@@ -329,7 +419,7 @@ static void test_pagerank_broken_partial_is_refused(void **state)
     (void)state;
     struct graph graph = make_graph(100, 1);
     struct run run;
-    run_init(&run, &graph, EXCHANGE_RING, 1, 8);
+    run_init(&run, &graph, EXCHANGE_RING, 1, 8, 0);
     struct exchange exchange;
     struct fault why;
     assert_int_equal(
@@ -337,10 +427,10 @@ static void test_pagerank_broken_partial_is_refused(void **state)
     double *slice = exchange_open(&exchange);
     memset(slice, 0, graph.n * sizeof *slice);
     ((unsigned char *)exchange.record)[1] ^= 0xff; /* the message's kind */
-    exchange_publish(&exchange, (struct exchange_shares){0, 0});
+    exchange_publish(&exchange, (struct exchange_shares){0, 0, 0});
     assert_int_equal(exchange_ready(&exchange), -EBADMSG);
     run_fini(&run);
-    fixture_fini(&graph.fixture);
+    graph_fini(&graph);
 }
 
 static void test_fixed_sums_are_exact_enough_and_associative(void **state)
@@ -357,37 +447,18 @@ static void test_fixed_sums_are_exact_enough_and_associative(void **state)
     assert_true(forward == backward);
 }
 
-static void test_partition_covers_in_blocks(void **state)
-{
-    (void)state;
-    for (uint32_t n = 1; n < 5000; n = n * 2 + 3) {
-        struct graph graph = make_graph(n, n);
-        const struct graph_view *view = &graph.fixture.view.graph;
-        for (unsigned parts = 1; parts <= 16; parts++) {
-            uint32_t bounds[17];
-            partition_by_in_edges(view, parts, bounds);
-            assert_int_equal(bounds[0], 0);
-            assert_int_equal(bounds[parts], n);
-            for (unsigned p = 1; p < parts; p++) {
-                assert_true(bounds[p] >= bounds[p - 1]);
-                assert_true(bounds[p] == n || bounds[p] % PARTITION_BLOCK == 0);
-            }
-        }
-        fixture_fini(&graph.fixture);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pagerank_equals_dense_oracle),
         cmocka_unit_test(test_pagerank_bits_do_not_depend_on_workers_or_carrier),
         cmocka_unit_test(test_pagerank_bits_survive_deaths),
+        cmocka_unit_test(test_pagerank_in_phases_equals_oracle),
         cmocka_unit_test(test_pagerank_personalised),
+        cmocka_unit_test(test_pagerank_without_tolerance_is_the_power_iteration),
         cmocka_unit_test(test_pagerank_exact_number_of_iterations),
         cmocka_unit_test(test_pagerank_broken_partial_is_refused),
         cmocka_unit_test(test_fixed_sums_are_exact_enough_and_associative),
-        cmocka_unit_test(test_partition_covers_in_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

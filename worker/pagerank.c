@@ -2,23 +2,60 @@
 #include "worker/pagerank.h"
 
 #include "ipc/loop.h"
-#include "shm/partition.h"
+#include "shm/spmv.h"
+#include "worker/multiply.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-#define REAL    float
-#define NAME(x) x##_single
-#include "worker/pagerank_kernel.h"
-#undef REAL
-#undef NAME
+struct pagerank_seed {
+    uint32_t position;
+    double weight;
+};
 
-#define REAL    double
-#define NAME(x) x##_double
+/* With enough phases an update goes a little further than it is told (successive over-relaxation):
+ * at 1.08 a sixth fewer iterations, and two fewer again only at twice the cost in memory
+ * (Anderson). It converges for any links below 2 / (1 + damping). */
+#define PHASES_TO_RELAX 8
+
+static double relaxation(double damping)
+{
+    const double most = 1 + 0.9 * (1 - damping) / (1 + damping);
+    return most < 1.07 ? most : 1.07;
+}
+
+#define REAL     float
+#define NAME(x)  x##_single
+#define MULTIPLY single
 #include "worker/pagerank_kernel.h"
 #undef REAL
 #undef NAME
+#undef MULTIPLY
+
+#define REAL     double
+#define NAME(x)  x##_double
+#define MULTIPLY twice
+#include "worker/pagerank_kernel.h"
+#undef REAL
+#undef NAME
+#undef MULTIPLY
+
+void pagerank_plan(struct job_order *order, const struct spmv_view *spmv)
+{
+    struct exchange_plan *plan = &order->plan;
+    order->accelerate = order->tolerance > 0;
+    plan->rows = spmv->info->vertex_count;
+    plan->sources = spmv->info->source_count;
+    plan->phases = order->accelerate ? spmv->info->phase_count : 1;
+    if (plan->phases == 1)
+        spmv_partition(spmv, 0, spmv->info->phase_count, plan->workers, plan->bounds[0]);
+    else
+        for (uint32_t phase = 0; phase < plan->phases; phase++)
+            spmv_partition(spmv, phase, 1, plan->workers, plan->bounds[phase]);
+}
 
 static int leave_ranks(const struct index_view *index, const struct job_order *order,
                        const struct pagerank_result *result, struct fault *why)
@@ -36,6 +73,19 @@ static int leave_ranks(const struct index_view *index, const struct job_order *o
     return rank_build(&order->ranks, index->pages, index->graph.vertex_count, &index->titles, why);
 }
 
+static int find_seeds(const struct index_view *index, const struct job_order *order,
+                      struct pagerank_seed **out)
+{
+    struct pagerank_seed *seeds = calloc((size_t)order->seed_count + 1, sizeof *seeds);
+    *out = seeds;
+    if (!seeds)
+        return -ENOMEM;
+    for (uint32_t s = 0; s < order->seed_count; s++)
+        seeds[s] = (struct pagerank_seed){index->spmv.positions[order->seeds[s].vertex],
+                                          order->seeds[s].weight};
+    return 0;
+}
+
 int pagerank_run(const struct index_view *index, const struct job_order *order, unsigned slot,
                  const struct pagerank_host *host, struct pagerank_result *result,
                  struct fault *why)
@@ -45,10 +95,13 @@ int pagerank_run(const struct index_view *index, const struct job_order *order, 
     int err = exchange_attach(&exchange, order->exchange, &order->plan, slot, order->bells, why);
     if (err)
         return err;
-    if (order->plan.element_bytes == sizeof(float))
-        err = run_single(index, order, &exchange, host, result);
-    else
-        err = run_double(index, order, &exchange, host, result);
+    struct pagerank_seed *seeds;
+    err = find_seeds(index, order, &seeds);
+    if (!err && order->plan.element_bytes == sizeof(float))
+        err = run_single(index, order, &exchange, host, seeds, result);
+    else if (!err)
+        err = run_double(index, order, &exchange, host, seeds, result);
+    free(seeds);
     result->exchanged_bytes = exchange.bytes_sent;
     result->wakeups = exchange.wakeups;
     if (err == -ENOMEM)

@@ -5,9 +5,15 @@
  *     x' = (1-d) v + d (P^T x + D v),   D = sum of x over dangling vertices
  *
  * (Page, Brin, Motwani, Winograd 1999; dangling mass goes where the teleport goes, as in
- * networkx.) Every vertex's sum is taken over its in-links in ascending order, and sums over
- * vertices are taken per block of PARTITION_BLOCK and added exactly (exchange.h), so the scores
- * have the same bits for any number of workers and either carrier.
+ * networkx.) With a tolerance the iteration is accelerated: it starts from the layout's start
+ * vector (spmv.h) and runs in phases, each from the newest scores of all others (block
+ * Gauss-Seidel); teleport and dangling mass are shares of the mass that there is, so that the sum
+ * is right up to a factor, which is divided out at the end. Without a tolerance it is the plain
+ * power iteration from the teleport distribution.
+ *
+ * Every row's sum is taken in the layout's order, and sums over rows are taken per block of the
+ * layout and added exactly (exchange.h), so the scores have the same bits for any number of
+ * workers, either carrier and any processor.
  */
 #ifndef FORKLORE_WORKER_PAGERANK_H
 #define FORKLORE_WORKER_PAGERANK_H
@@ -18,7 +24,8 @@ struct pagerank_result {
     uint32_t iterations;
     double change;
     bool converged;
-    uint64_t wait_ns; /* spent waiting for other workers */
+    uint64_t run_ns;  /* from the first round to the last */
+    uint64_t wait_ns; /* of it waiting for other workers */
     uint64_t exchanged_bytes;
     uint64_t wakeups;
 };
@@ -31,6 +38,9 @@ struct pagerank_host {
     /* Called by worker 0 after each iteration. */
     void (*progress)(void *owner, uint32_t iteration, double change);
 };
+
+/* Fills in what of the order follows from the rest of it and the layout: phases and bounds. */
+void pagerank_plan(struct job_order *order, const struct spmv_view *spmv);
 
 /* Takes part as `slot` until convergence. Worker 0 also fills order->ranks. 0, -ECANCELED,
  * -ENOMEM or -EBADMSG. */

@@ -216,6 +216,7 @@ static int serve_job(struct worker *worker, struct fault *why)
                                     .iteration = result.iterations,
                                     .change = result.change,
                                     .converged = result.converged,
+                                    .run_ns = result.run_ns,
                                     .wait_ns = result.wait_ns,
                                     .exchanged_bytes = result.exchanged_bytes,
                                     .wakeups = result.wakeups});

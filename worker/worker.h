@@ -23,6 +23,7 @@ struct job_order {
     uint32_t iterations;          /* at most; exactly if tolerance is 0 */
     const struct job_seed *seeds; /* ascending vertices; NULL: uniform teleport */
     uint32_t seed_count;
+    bool accelerate;           /* by phases and a start vector: if there is a tolerance */
     struct exchange_plan plan; /* element_bytes is the precision */
     void *exchange;            /* memory formatted for the plan */
     const struct bell *bells;  /* [plan.workers] the crew's */

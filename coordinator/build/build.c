@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The phases of a build: read, titles, graph, rank, write. Each hands its results to the next
- * through struct build_parts, and everything is given back as soon as no later phase needs it.
+ * The phases of a build: read, titles, graph, layout, rank, write. Each hands its results to the
+ * next through struct build_parts, and everything is given back as soon as no later phase needs it.
  */
 #include "coordinator/build/build.h"
 
@@ -17,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 struct build {
     const struct build_options *options;
@@ -128,6 +129,19 @@ static int make_graph(struct build *build, struct fault *why)
     return 0;
 }
 
+/* The same links as PageRank reads them. */
+static int make_layout(struct build *build, struct fault *why)
+{
+    struct build_parts *parts = &build->parts;
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    progress_begin(&build->progress, "layout", PROGRESS_COUNT);
+    int rc = spmv_build(&parts->spmv, &parts->graph.view, processors > 0 ? (unsigned)processors : 1,
+                        why);
+    if (!rc)
+        progress_end(&build->progress, "%s", human_bytes(2 * parts->spmv.info.word_count).text);
+    return rc;
+}
+
 /* --- Scores ------------------------------------------------------------------------------- */
 
 static struct index_view view_parts(const struct build_parts *parts)
@@ -140,6 +154,7 @@ static struct index_view view_parts(const struct build_parts *parts)
         .text_bytes = parts->text.stored_bytes,
         .titles = parts->titles.view,
         .graph = parts->graph.view,
+        .spmv = parts->spmv.view,
     };
 }
 
@@ -196,6 +211,8 @@ static int write_output(struct build *build, struct fault *why)
     const struct titles_view *titles = &parts->titles.view;
     const struct graph_view *graph = &parts->graph.view;
     const struct rank_arrays *rank = &build->rank;
+    const struct spmv_view *spmv = &parts->spmv.view;
+    const struct spmv_info *info = &parts->spmv.info;
     uint64_t n = parts->meta.page_count, t = parts->meta.title_count, m = graph->edge_count;
     const struct text_block no_blocks = {0};
 
@@ -221,6 +238,13 @@ static int write_output(struct build *build, struct fault *why)
         PART(OUT_TARGETS, graph->out_targets, m),
         PART(IN_OFFSETS, graph->in_offsets, n + 1),
         PART(IN_SOURCES, graph->in_sources, m),
+        PART(SPMV_INFO, info, 1),
+        PART(SPMV_POSITIONS, spmv->positions, n),
+        PART(SPMV_DEGREES, spmv->degrees, (uint64_t)info->source_count),
+        PART(SPMV_START, spmv->start, n),
+        PART(SPMV_BLOCKS, spmv->blocks, (uint64_t)info->block_count + 1),
+        PART(SPMV_TILES, spmv->tiles, (uint64_t)info->block_count * info->segment_count + 1),
+        PART(SPMV_WORDS, spmv->words, info->word_count),
         PART(RANK_INFO, rank->info, 1),
         PART(SCORES, rank->scores, n),
         PART(RANK_ORDER, rank->order, n),
@@ -262,6 +286,7 @@ static void build_fini(struct build *build)
     titles_built_fini(&build->parts.titles);
     arc_list_fini(&build->parts.arcs);
     graph_built_fini(&build->parts.graph);
+    spmv_built_fini(&build->parts.spmv);
     free(build->rank.scores);
     free(build->rank.order);
     free(build->rank.positions);
@@ -294,6 +319,8 @@ int build_index(const struct build_options *options, struct build_report *report
         rc = run_phase(make_titles, &build, &report->titles_s, why);
     if (!rc)
         rc = run_phase(make_graph, &build, &report->graph_s, why);
+    if (!rc)
+        rc = run_phase(make_layout, &build, &report->layout_s, why);
     if (!rc)
         rc = run_phase(make_ranks, &build, &report->rank_s, why);
     if (!rc)

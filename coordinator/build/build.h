@@ -42,7 +42,7 @@ struct build_report {
     uint64_t links_repeated;
     struct section sections[SECTION_KIND_COUNT];
     unsigned section_count;
-    double read_s, graph_s, titles_s, rank_s, write_s, total_s;
+    double read_s, graph_s, titles_s, layout_s, rank_s, write_s, total_s;
     uint64_t peak_rss_bytes;
     uint64_t file_bytes;
 };

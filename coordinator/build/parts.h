@@ -15,6 +15,7 @@ struct build_parts {
     struct titles_built titles;
     struct arc_list arcs; /* consumed by graph_build() */
     struct graph_built graph;
+    struct spmv_built spmv;
 };
 
 /* Copies a C string into one of the meta's fields, cut at a character if it is too long. */
