@@ -2,6 +2,7 @@
 #
 #   make [all]  run  test  check  check-unit [T=name]  check-integration  lint  install  clean
 #   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers
+#   bench-serve [ARGS='--rounds 9']
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
 
 VERSION  := 0.1.0
@@ -34,6 +35,9 @@ $(BUILD)/forklored: $(filter-out $(BUILD)/client/%,$(OBJECTS))
 $(BUILD)/forklore: $(filter $(BUILD)/client/% $(BUILD)/ipc/% $(BUILD)/shm/%,$(OBJECTS))
 $(BUILD)/tests/dump_links: $(BUILD)/tests/dump_links.o $(LIBRARY)
 $(BUILD)/forklored $(BUILD)/forklore $(BUILD)/tests/dump_links:
+	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
+$(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 $(BUILD)/tests/%_test: $(BUILD)/tests/%_test.o $(LIBRARY)
@@ -87,6 +91,11 @@ programs: $(TESTS)
 lint:
 	$(Q)tests/lint $(ALL_CPPFLAGS)
 
+# --- Benchmarks: bench/ says what each measures and against what -------------------------------
+
+bench-serve: all $(BUILD)/bench/load $(BUILD)/bench/echo
+	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/serve.py $(ARGS)
+
 # --- The rest ----------------------------------------------------------------------------------
 
 install: all
@@ -97,7 +106,7 @@ install: all
 clean:
 	$(Q)rm -rf build
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d)
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d)
 .PHONY: all run test deps deps-test check check-unit check-integration programs check-asan check-ubsan \
-        check-tsan check-valgrind check-compilers lint install clean
+        check-tsan check-valgrind check-compilers bench-serve lint install clean
 .SECONDARY:
