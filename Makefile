@@ -2,7 +2,7 @@
 #
 #   make [all]  run  test  check  check-unit [T=name]  check-integration  lint  install  clean
 #   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers
-#   bench-serve [ARGS='--rounds 9']
+#   bench-serve [ARGS='--rounds 9']  bench-titles
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
 
 VERSION  := 0.1.0
@@ -93,6 +93,18 @@ lint:
 
 # --- Benchmarks: bench/ says what each measures and against what -------------------------------
 
+$(BUILD)/bench/%.o: bench/%.cc Makefile
+	$(Q)mkdir -p $(@D) && echo "  CXX   $@" && $(CXX) -std=c++17 -Wall -Wextra $(CFLAGS) -c -o $@ $<
+$(BUILD)/bench/titles: $(BUILD)/bench/titles.o $(BUILD)/bench/titles_map.o $(LIBRARY)
+	$(Q)echo "  LD    $@" && $(CXX) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(ALL_LIBS)
+
+# A million pages of few words, made once.
+$(BUILD)/bench/million.flk: | all
+	$(Q)mkdir -p $(@D) && $(BUILD)/forklored generate wiki --pages 1000000 --words 4 --links 2 \
+	    -o $@.xml && $(BUILD)/forklored build $@.xml -o $@ >/dev/null && rm $@.xml
+bench-titles: $(BUILD)/bench/titles $(BUILD)/bench/million.flk
+	$(Q)$^
+
 bench-serve: all $(BUILD)/bench/load $(BUILD)/bench/echo
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/serve.py $(ARGS)
 
@@ -108,5 +120,5 @@ clean:
 
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d)
 .PHONY: all run test deps deps-test check check-unit check-integration programs check-asan check-ubsan \
-        check-tsan check-valgrind check-compilers bench-serve lint install clean
+        check-tsan check-valgrind check-compilers bench-serve bench-titles lint install clean
 .SECONDARY:

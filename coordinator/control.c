@@ -259,7 +259,8 @@ static const struct method {
 static const struct method *find_method(const struct rpc_request *request)
 {
     for (size_t m = 0; m < sizeof methods / sizeof methods[0]; m++) {
-        if (strlen(methods[m].name) == request->method_length &&
+        if (request->method_length > 0 && methods[m].name[0] == request->method[0] &&
+            strlen(methods[m].name) == request->method_length &&
             memcmp(methods[m].name, request->method, request->method_length) == 0)
             return &methods[m];
     }
@@ -270,7 +271,10 @@ void control_request(void *owner, struct session *session, const struct rpc_requ
                      const void *frame, size_t bytes)
 {
     struct daemon *daemon = owner;
-    struct call call = {.daemon = daemon, .session = session, .request = request};
+    struct call call; /* not all of it: rpc_args_begin() fills args */
+    call.daemon = daemon;
+    call.session = session;
+    call.request = request;
     if (daemon->draining) {
         fail(&call, RPC_SHUTTING_DOWN, "the daemon is shutting down");
         return;

@@ -16,7 +16,7 @@
 #define REPLY_RING_BYTES    ((size_t)1 << 20)
 #define RESTART_DELAY_NS    UINT64_C(50000000) /* doubled with every failure in a row */
 #define RESTART_DOUBLINGS   7
-#define CHANNEL_FIRST_BYTES 4096 /* the bell word's page */
+#define CHANNEL_FIRST_BYTES 4096 /* the page of two bell words: requests, and room for replies */
 
 int crew_host_init(struct crew_host *host, struct loop *loop, const struct seg_owner *owner,
                    size_t request_bytes_max, struct fault *why)
@@ -79,11 +79,12 @@ static int channel_create(struct crew_worker *worker, unsigned crew_number, cons
     /* Nobody inherits it but the worker it is for: see start_process(). */
     madvise(worker->channel.base, worker->channel.bytes, MADV_DONTFORK);
     channel_format(worker);
-    if (bell) {
+    struct bell_word *words = worker->channel.base;
+    if (bell)
         worker->inherit.bell = *bell;
-        return 0;
-    }
-    err = bell_open(&worker->inherit.bell, worker->channel.base);
+    else
+        err = bell_open(&worker->inherit.bell, &words[0]);
+    worker->inherit.room = (struct bell){&words[1], worker->inherit.bell.eventfd};
     return err ? fault_errno(why, -err, "cannot make an eventfd") : 0;
 }
 
@@ -246,10 +247,11 @@ static bool take_replies(struct crew_worker *worker)
                 worker->state = WORKER_READY;
         }
         worker->crew->events.message(worker->crew->events.owner, worker, &msg);
-        ring_release(&worker->replies_in);
     }
-    if (any)
-        bell_ring(&worker->inherit.bell); /* it may have waited for room */
+    if (any) {
+        ring_release(&worker->replies_in);
+        bell_ring(&worker->inherit.room);
+    }
     if (status == RING_CORRUPT)
         kill_broken(worker);
     return any;

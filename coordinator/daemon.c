@@ -459,7 +459,7 @@ static void tear_down(struct daemon *daemon)
     free(daemon->load_path);
     jobs_fini(&daemon->jobs);
     end_services(daemon);
-    if (daemon->dispatch.table)
+    if (daemon->dispatch.tickets)
         dispatch_fini(&daemon->dispatch);
     if (daemon->sessions.path)
         session_host_fini(&daemon->sessions);

@@ -5,43 +5,55 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Requests that one worker holds at most: enough for its ring to be read in batches. Beyond, they
- * wait here, where any worker that becomes free can have them. */
-#define WORKER_IN_FLIGHT_MAX 16
+/* What a worker holds at most, in the cost of the shortest requests (cost_of()): enough of those
+ * for its ring to be read, and its answers to be sent, in batches that are worth a wake-up; a long
+ * one only with nothing beside it. All else waits here, where any worker that becomes free can have
+ * it, so no request stands behind a long one while another worker is idle. */
+#define WORKER_LOAD_MAX 32
+
+/* Requests that one worker is given in a row before the next one is looked for. */
+#define WORKER_BATCH 8
 
 /* A request that this many workers died of is not tried again. Only the one that a worker was at
  * work on counts, not those behind it. */
 #define DEATHS_MAX 3
 
+/* Longer frames are kept on the heap. */
+#define TICKET_FRAME_BYTES 160
+
 struct ticket {
-    uint64_t id;
+    uint64_t id; /* names its place: id % ticket_count; another one for every request */
     uint64_t session_id;
     uint64_t msgid;
     uint64_t deadline_ns;
     struct crew_worker *worker; /* that has it; NULL: in the waiting queue */
     uint64_t sent;              /* a worker answers its requests in this order */
-    unsigned deaths;
-    bool expired;                                   /* already answered: RPC_DEADLINE */
-    struct wire_out pieces;                         /* of an answer that comes in several */
     struct ticket *older, *newer;                   /* in `all` */
-    struct ticket *waiting_previous, *waiting_next; /* in `waiting` */
+    struct ticket *waiting_previous, *waiting_next; /* in `waiting`, or among the free */
+    struct wire_out pieces;                         /* of an answer that comes in several */
+    unsigned cost;
+    unsigned deaths;
+    bool in_use;
+    bool expired; /* already answered: RPC_DEADLINE */
     size_t frame_bytes;
-    char frame[];
+    char *frame; /* `kept`, or on the heap */
+    char kept[TICKET_FRAME_BYTES];
 };
 
 int dispatch_init(struct dispatch *dispatch, struct loop *loop, struct session_host *sessions,
                   uint64_t timeout_ns, unsigned queue_max, struct fault *why)
 {
-    unsigned table_size = 1;
-    while (table_size < queue_max)
-        table_size *= 2;
+    unsigned count = 1;
+    while (count < queue_max)
+        count *= 2;
+    /* Untouched pages of it are not there: a daemon pays for the requests it has had at a time. */
     *dispatch = (struct dispatch){.sessions = sessions,
                                   .loop = loop,
                                   .timeout_ns = timeout_ns,
                                   .queue_max = queue_max,
-                                  .table_size = table_size,
-                                  .table = calloc(table_size, sizeof(struct ticket *))};
-    if (!dispatch->table)
+                                  .ticket_count = count,
+                                  .tickets = calloc(count, sizeof(struct ticket))};
+    if (!dispatch->tickets)
         return fault_set(why, ENOMEM, "no memory for %u requests", queue_max);
     return 0;
 }
@@ -50,8 +62,8 @@ int dispatch_init(struct dispatch *dispatch, struct loop *loop, struct session_h
 
 static struct ticket *find_ticket(const struct dispatch *dispatch, uint64_t id)
 {
-    struct ticket *ticket = dispatch->table[id & (dispatch->table_size - 1)];
-    return ticket && ticket->id == id ? ticket : NULL;
+    struct ticket *ticket = &dispatch->tickets[id & (dispatch->ticket_count - 1)];
+    return ticket->in_use && ticket->id == id ? ticket : NULL;
 }
 
 static void wait_first(struct dispatch *dispatch, struct ticket *ticket)
@@ -87,19 +99,35 @@ static void stop_waiting(struct dispatch *dispatch, struct ticket *ticket)
     dispatch->waiting_count--;
 }
 
+/* There is one for every request that queue_max allows. */
+static struct ticket *take_place(struct dispatch *dispatch)
+{
+    struct ticket *ticket = dispatch->free_tickets;
+    if (ticket) {
+        dispatch->free_tickets = ticket->waiting_next;
+        ticket->id += dispatch->ticket_count;
+    } else {
+        MUST(dispatch->tickets_used < dispatch->ticket_count);
+        ticket = &dispatch->tickets[dispatch->tickets_used];
+        ticket->id = dispatch->tickets_used++;
+    }
+    return ticket;
+}
+
 static struct ticket *new_ticket(struct dispatch *dispatch, const void *frame, size_t bytes)
 {
-    struct ticket *ticket = malloc(sizeof *ticket + bytes);
-    if (!ticket)
+    char *heap = NULL;
+    if (bytes > TICKET_FRAME_BYTES && !(heap = malloc(bytes)))
         return NULL;
-    memset(ticket, 0, sizeof *ticket);
-    wire_out_init(&ticket->pieces);
-    memcpy(ticket->frame, frame, bytes);
+    struct ticket *ticket = take_place(dispatch);
+    ticket->in_use = true;
+    ticket->worker = NULL;
+    ticket->deaths = 0;
+    ticket->expired = false;
+    ticket->frame = heap ? heap : ticket->kept;
     ticket->frame_bytes = bytes;
-    do
-        ticket->id = dispatch->next_id++;
-    while (dispatch->table[ticket->id & (dispatch->table_size - 1)]);
-    dispatch->table[ticket->id & (dispatch->table_size - 1)] = ticket;
+    memcpy(ticket->frame, frame, bytes);
+    ticket->newer = NULL;
     ticket->older = dispatch->all.last;
     *(ticket->older ? &ticket->older->newer : &dispatch->all.first) = ticket;
     dispatch->all.last = ticket;
@@ -107,33 +135,45 @@ static struct ticket *new_ticket(struct dispatch *dispatch, const void *frame, s
     return ticket;
 }
 
+/* The worker does not have it any more. */
+static void take_off(struct ticket *ticket)
+{
+    ticket->worker->in_flight--;
+    ticket->worker->load -= ticket->cost;
+    ticket->worker = NULL;
+}
+
+static void free_memory(struct ticket *ticket)
+{
+    if (ticket->frame != ticket->kept)
+        free(ticket->frame);
+    wire_out_fini(&ticket->pieces);
+}
+
 static void free_ticket(struct dispatch *dispatch, struct ticket *ticket)
 {
     if (ticket->worker)
-        ticket->worker->in_flight--;
+        take_off(ticket);
     else
         stop_waiting(dispatch, ticket);
     *(ticket->older ? &ticket->older->newer : &dispatch->all.first) = ticket->newer;
     *(ticket->newer ? &ticket->newer->older : &dispatch->all.last) = ticket->older;
-    dispatch->table[ticket->id & (dispatch->table_size - 1)] = NULL;
     dispatch->in_flight--;
-    wire_out_fini(&ticket->pieces);
-    free(ticket);
+    free_memory(ticket);
+    ticket->in_use = false;
+    ticket->waiting_next = dispatch->free_tickets;
+    dispatch->free_tickets = ticket;
 }
 
 void dispatch_fini(struct dispatch *dispatch)
 {
-    struct ticket *newer;
-    for (struct ticket *ticket = dispatch->all.first; ticket; ticket = newer) {
-        newer = ticket->newer;
-        /* Not free_ticket(): the worker that has it may be gone, with the count of its tickets. */
-        wire_out_fini(&ticket->pieces);
-        free(ticket);
-    }
+    /* Not free_ticket(): the worker that has it may be gone, with the count of its tickets. */
+    for (struct ticket *ticket = dispatch->all.first; ticket; ticket = ticket->newer)
+        free_memory(ticket);
     loop_cancel(dispatch->loop, &dispatch->timer_op);
     while (loop_busy(&dispatch->timer_op) && loop_run(dispatch->loop, true) >= 0)
         ;
-    free(dispatch->table);
+    free(dispatch->tickets);
 }
 
 /* --- Deadlines ------------------------------------------------------------------------------- */
@@ -189,23 +229,46 @@ static void arm_timer(struct dispatch *dispatch)
 
 /* --- To workers ------------------------------------------------------------------------------ */
 
-/* The ready worker with the fewest requests, if it can take one. */
-static struct crew_worker *pick_worker(const struct dispatch *dispatch)
+static bool is_method(const struct rpc_request *request, const char *name, size_t length)
+{
+    return request->method_length == length && memcmp(request->method, name, length) == 0;
+}
+
+/* What a request costs a worker at most, where that is known: all of these are a few microseconds
+ * whatever they ask for. The rest may take as long as they like. */
+static unsigned cost_of(const struct rpc_request *request)
+{
+    if (is_method(request, "lookup", 6) || is_method(request, "rank", 4) ||
+        is_method(request, "random", 6))
+        return 1;
+    return WORKER_LOAD_MAX;
+}
+
+/* The ready worker with the least to do, if it can take one more. */
+static struct crew_worker *pick_worker(const struct dispatch *dispatch, unsigned cost)
 {
     struct crew_worker *best = NULL;
     for (unsigned w = 0; dispatch->crew && w < dispatch->crew->worker_count; w++) {
         struct crew_worker *worker = &dispatch->crew->workers[w];
-        if (worker->state == WORKER_READY && (!best || worker->in_flight < best->in_flight))
+        if (worker->state == WORKER_READY && (!best || worker->load < best->load))
             best = worker;
     }
-    return best && best->in_flight < WORKER_IN_FLIGHT_MAX ? best : NULL;
+    return best && best->load + cost <= WORKER_LOAD_MAX ? best : NULL;
 }
 
 void dispatch_pump(struct dispatch *dispatch)
 {
-    struct crew_worker *worker;
-    while (dispatch->waiting.first && (worker = pick_worker(dispatch))) {
+    struct crew_worker *worker = NULL;
+    unsigned row = 0;
+    dispatch->now_ns = 0;
+    while (dispatch->waiting.first) {
         struct ticket *ticket = dispatch->waiting.first;
+        if (!worker || ++row == WORKER_BATCH || worker->load + ticket->cost > WORKER_LOAD_MAX) {
+            worker = pick_worker(dispatch, ticket->cost);
+            row = 0;
+        }
+        if (!worker)
+            return;
         struct msg msg = {.kind = MSG_REQUEST,
                           .ticket = ticket->id,
                           .deadline_ns = ticket->deadline_ns,
@@ -217,6 +280,7 @@ void dispatch_pump(struct dispatch *dispatch)
         ticket->worker = worker;
         ticket->sent = dispatch->next_sent++;
         worker->in_flight++;
+        worker->load += ticket->cost;
         worker->requests++;
     }
 }
@@ -235,11 +299,15 @@ void dispatch_request(struct dispatch *dispatch, struct session *session,
         dispatch->failed++;
         return;
     }
+    if (dispatch->now_ns == 0)
+        dispatch->now_ns = loop_now_ns();
     ticket->session_id = session->id;
     ticket->msgid = request->msgid;
-    ticket->deadline_ns = loop_now_ns() + dispatch->timeout_ns;
+    ticket->deadline_ns = dispatch->now_ns + dispatch->timeout_ns;
+    ticket->cost = cost_of(request);
     wait_last(dispatch, ticket);
-    arm_timer(dispatch);
+    if (!loop_busy(&dispatch->timer_op))
+        arm_timer(dispatch);
 }
 
 /* --- From workers ---------------------------------------------------------------------------- */
@@ -296,9 +364,8 @@ void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker)
             refuse(dispatch, ticket, RPC_WORKER_DIED, "the request killed its workers");
             free_ticket(dispatch, ticket);
         } else {
+            take_off(ticket);
             wire_out_clear(&ticket->pieces);
-            ticket->worker = NULL;
-            worker->in_flight--;
             wait_first(dispatch, ticket);
         }
     }

@@ -24,9 +24,12 @@ struct dispatch {
 
     struct ticket_queue waiting; /* for a worker, first come first served */
     struct ticket_queue all;     /* by age, hence by deadline */
-    struct ticket **table;       /* ticket id % table_size */
-    unsigned table_size;         /* a power of two */
-    uint64_t next_id, next_sent;
+    struct ticket *tickets;      /* ticket id % ticket_count */
+    unsigned ticket_count;       /* a power of two */
+    unsigned tickets_used;       /* those beyond have never been touched */
+    struct ticket *free_tickets; /* the warmest first */
+    uint64_t next_sent;
+    uint64_t now_ns; /* of this turn; 0: nobody has asked yet */
     struct loop_op timer_op;
     unsigned waiting_count, in_flight;
     uint64_t answered, failed;
@@ -44,7 +47,7 @@ void dispatch_request(struct dispatch *dispatch, struct session *session,
 void dispatch_answer(struct dispatch *dispatch, struct crew_worker *worker, const struct msg *msg);
 void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker);
 
-/* Hands waiting requests to workers that can take them. */
+/* At the end of a turn: hands waiting requests to workers that can take them. */
 void dispatch_pump(struct dispatch *dispatch);
 
 /* True while somebody waits for an answer. */

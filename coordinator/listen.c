@@ -113,7 +113,10 @@ int session_host_init(struct session_host *host, struct loop *loop, const char *
                          "socket path %.40s... has %zu bytes; the system allows %zu", path,
                          strlen(path), sizeof address.sun_path - 1);
     memcpy(address.sun_path, path, strlen(path));
-    host->slots = calloc(limits->connections, sizeof(struct session *));
+    host->slot_count = 1;
+    while (host->slot_count < limits->connections)
+        host->slot_count *= 2;
+    host->slots = calloc(host->slot_count, sizeof(struct session *));
     host->path = strdup(path);
     if (!host->slots || !host->path || asprintf(&host->lock_path, "%s.lock", path) < 0)
         return fault_set(why, ENOMEM, "no memory for %u connections", limits->connections);

@@ -12,6 +12,11 @@
 /* Buffers of quiet sessions are given back above this. */
 #define IN_KEEP_BYTES ((size_t)1 << 16)
 
+static struct session **slot_of(const struct session_host *host, uint64_t id)
+{
+    return &host->slots[id & (host->slot_count - 1)];
+}
+
 static size_t unsent_bytes(const struct session *session)
 {
     return session->out[0].bytes + session->out[1].bytes - session->sent;
@@ -246,7 +251,7 @@ static bool finished(const struct session *session)
 static void free_session(struct session *session)
 {
     struct session_host *host = session->host;
-    host->slots[session->id % host->limits.connections] = NULL;
+    *slot_of(host, session->id) = NULL;
     host->count--;
     close(session->fd);
     free(session->in);
@@ -282,7 +287,7 @@ void session_host_flush(struct session_host *host)
 
 bool session_host_drained(const struct session_host *host)
 {
-    for (unsigned i = 0; i < host->limits.connections; i++) {
+    for (unsigned i = 0; i < host->slot_count; i++) {
         const struct session *session = host->slots[i];
         if (session && (session->in_flight > 0 || unsent_bytes(session) > 0))
             return false;
@@ -292,7 +297,7 @@ bool session_host_drained(const struct session_host *host)
 
 struct session *session_find(struct session_host *host, uint64_t id)
 {
-    struct session *session = host->slots[id % host->limits.connections];
+    struct session *session = *slot_of(host, id);
     return session && session->id == id ? session : NULL;
 }
 
@@ -325,10 +330,10 @@ static struct session *new_session(struct session_host *host, int fd)
     struct session *session = calloc(1, sizeof *session);
     if (!session)
         return NULL;
-    /* Ids grow and name their slot: id % connections. */
+    /* Ids grow and name their slot. */
     do
         host->serial++;
-    while (host->slots[host->serial % host->limits.connections]);
+    while (*slot_of(host, host->serial));
     session->id = host->serial;
     session->host = host;
     session->fd = fd;
@@ -336,7 +341,7 @@ static struct session *new_session(struct session_host *host, int fd)
     session->send_op = (struct loop_op){.fn = on_send, .owner = session};
     wire_out_init(&session->out[0]);
     wire_out_init(&session->out[1]);
-    host->slots[session->id % host->limits.connections] = session;
+    *slot_of(host, session->id) = session;
     host->count++;
     return session;
 }
@@ -370,7 +375,7 @@ void session_host_accept(struct session_host *host)
 void session_host_fini(struct session_host *host)
 {
     session_host_stop(host);
-    for (unsigned i = 0; host->slots && i < host->limits.connections; i++) {
+    for (unsigned i = 0; host->slots && i < host->slot_count; i++) {
         struct session *session = host->slots[i];
         if (!session)
             continue;

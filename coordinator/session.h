@@ -51,7 +51,8 @@ struct session_host {
     char *path, *lock_path;
     int listen_fd, lock_fd;
     struct loop_op accept_op;
-    struct session **slots; /* [limits.connections] */
+    struct session **slots;
+    unsigned slot_count; /* a power of two, limits.connections at least */
     unsigned count;
     uint64_t serial; /* sessions ever */
     struct session *dirty;

@@ -56,6 +56,20 @@ void msg_write(struct wire_out *out, const struct msg *msg)
     out->failed = true;
 }
 
+size_t msg_answer_open(struct wire_out *out, uint64_t ticket)
+{
+    wire_array(out, 4);
+    wire_uint(out, MSG_ANSWER);
+    wire_uint(out, ticket);
+    wire_bool(out, false);
+    return wire_bin_open(out);
+}
+
+void msg_answer_close(struct wire_out *out, size_t mark)
+{
+    wire_bin_close(out, mark);
+}
+
 bool msg_read(const void *data, size_t bytes, struct msg *msg)
 {
     struct wire_in in = wire_in(data, bytes);

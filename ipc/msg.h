@@ -51,6 +51,10 @@ struct msg {
 bool msg_read(const void *data, size_t bytes, struct msg *msg);
 void msg_write(struct wire_out *out, const struct msg *msg);
 
+/* An ANSWER in one piece whose frame is written where it stands: append it in between. */
+size_t msg_answer_open(struct wire_out *out, uint64_t ticket);
+void msg_answer_close(struct wire_out *out, size_t mark);
+
 /* Bytes of a REQUEST or ANSWER beyond its frame, at most. */
 #define MSG_OVERHEAD 64
 

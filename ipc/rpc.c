@@ -21,9 +21,11 @@ const char *rpc_error_text(enum rpc_error error)
     return (size_t)error < ERROR_COUNT ? error_texts[error] : error_texts[RPC_INTERNAL];
 }
 
+/* Most texts differ in their first byte. */
 static bool equals(const char *text, size_t length, const char *expected)
 {
-    return length == strlen(expected) && memcmp(text, expected, length) == 0;
+    return length > 0 && text[0] == expected[0] && length == strlen(expected) &&
+           memcmp(text, expected, length) == 0;
 }
 
 enum rpc_error rpc_error_of(const char *text, size_t length)

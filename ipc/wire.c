@@ -8,6 +8,7 @@
 
 #include "shm/fault.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <msgpack.h>
 #include <string.h>
@@ -21,6 +22,11 @@ void wire_out_fixed(struct wire_out *out, void *memory, size_t capacity)
     *out = (struct wire_out){.data = memory, .capacity = capacity, .fixed = true};
 }
 
+void wire_out_borrow(struct wire_out *out, void *memory, size_t capacity)
+{
+    *out = (struct wire_out){.data = memory, .capacity = capacity, .borrowed = true};
+}
+
 void wire_out_init(struct wire_out *out)
 {
     *out = (struct wire_out){0};
@@ -28,7 +34,7 @@ void wire_out_init(struct wire_out *out)
 
 void wire_out_fini(struct wire_out *out)
 {
-    if (!out->fixed)
+    if (!out->fixed && !out->borrowed)
         free(out->data);
     *out = (struct wire_out){0};
 }
@@ -39,31 +45,37 @@ void wire_out_clear(struct wire_out *out)
     out->failed = false;
 }
 
-/* Makes room for `bytes` more and counts them in; their address, or NULL. */
-static char *extend(struct wire_out *out, size_t bytes)
+static bool grow(struct wire_out *out, size_t bytes)
 {
-    if (out->failed)
-        return NULL;
-    if (bytes > out->capacity - out->bytes) {
-        size_t capacity = out->capacity ? out->capacity : 256;
-        while (capacity - out->bytes < bytes && capacity <= SIZE_MAX / 2)
-            capacity *= 2;
-        char *data = NULL;
-        if (!out->fixed && capacity - out->bytes >= bytes)
-            data = realloc(out->data, capacity);
-        if (!data) {
-            out->failed = true;
-            return NULL;
-        }
-        out->data = data;
-        out->capacity = capacity;
+    size_t capacity = out->capacity ? out->capacity : 256;
+    while (capacity - out->bytes < bytes && capacity <= SIZE_MAX / 2)
+        capacity *= 2;
+    char *data = NULL;
+    if (!out->fixed && capacity - out->bytes >= bytes)
+        data = realloc(out->borrowed ? NULL : out->data, capacity);
+    if (!data) {
+        out->failed = true;
+        return false;
     }
+    if (out->borrowed)
+        memcpy(data, out->data, out->bytes);
+    out->borrowed = false;
+    out->data = data;
+    out->capacity = capacity;
+    return true;
+}
+
+/* Makes room for `bytes` more and counts them in; their address, or NULL. */
+static inline char *extend(struct wire_out *out, size_t bytes)
+{
+    if (out->failed || (bytes > out->capacity - out->bytes && !grow(out, bytes)))
+        return NULL;
     char *at = out->data + out->bytes;
     out->bytes += bytes;
     return at;
 }
 
-static int packer_write(void *data, const char *bytes, size_t count)
+static inline int packer_write(void *data, const char *bytes, size_t count)
 {
     char *at = extend(data, count);
     if (!at)
@@ -177,6 +189,16 @@ void *wire_bin_aligned(struct wire_out *out, size_t bytes)
     return extend(out, bytes);
 }
 
+/* Of a value whose head has a count of 32 bits. */
+static void close_head(struct wire_out *out, size_t mark, uint32_t count)
+{
+    if (out->failed)
+        return;
+    MUST(mark + 5 <= out->bytes);
+    for (unsigned i = 0; i < 4; i++)
+        out->data[mark + 1 + i] = (char)(unsigned char)(count >> (24 - 8 * i));
+}
+
 size_t wire_array_open(struct wire_out *out)
 {
     size_t mark = out->bytes;
@@ -186,11 +208,20 @@ size_t wire_array_open(struct wire_out *out)
 
 void wire_array_close(struct wire_out *out, size_t mark, uint32_t count)
 {
-    if (out->failed)
-        return;
-    MUST(mark + 5 <= out->bytes);
-    for (unsigned i = 0; i < 4; i++)
-        out->data[mark + 1 + i] = (char)(unsigned char)(count >> (24 - 8 * i));
+    close_head(out, mark, count);
+}
+
+size_t wire_bin_open(struct wire_out *out)
+{
+    size_t mark = out->bytes;
+    wire_raw(out, "\xc6\0\0\0\0", 5);
+    return mark;
+}
+
+void wire_bin_close(struct wire_out *out, size_t mark)
+{
+    if (!out->failed && countable(out, out->bytes - mark - 5))
+        close_head(out, mark, (uint32_t)(out->bytes - mark - 5));
 }
 
 /* --- Reading --------------------------------------------------------------------------------- */
@@ -222,16 +253,29 @@ static const struct {
     [0x1e] = {WIRE_MAP, 2, 0},  [0x1f] = {WIRE_MAP, 4, 0},
 };
 
-static uint64_t big_endian(const uint8_t *at, size_t bytes)
+/* Of 0, 1, 2, 4 or 8 bytes. */
+static inline uint64_t big_endian(const uint8_t *at, size_t bytes)
 {
-    uint64_t value = 0;
-    for (size_t i = 0; i < bytes; i++)
-        value = value << 8 | at[i];
-    return value;
+    uint64_t eight;
+    uint32_t four;
+    switch (bytes) {
+    case 0:
+        return 0;
+    case 1:
+        return at[0];
+    case 2:
+        return (uint64_t)at[0] << 8 | at[1];
+    case 4:
+        memcpy(&four, at, sizeof four);
+        return be32toh(four);
+    default:
+        memcpy(&eight, at, sizeof eight);
+        return be64toh(eight);
+    }
 }
 
 /* 1 and *head; 0 if the head is cut short; -EBADMSG for the one byte that starts nothing. */
-static int head_read(const uint8_t *at, size_t bytes, struct head *head)
+static inline int head_read(const uint8_t *at, size_t bytes, struct head *head)
 {
     if (bytes == 0)
         return 0;
@@ -264,7 +308,7 @@ static int head_read(const uint8_t *at, size_t bytes, struct head *head)
 
 /* The head of the next value, if that is of `type` and its body is all there. Of an array or map
  * at least a byte for each child has to be there: a count that passes may be allocated for. */
-static bool take(const struct wire_in *in, enum wire_type type, struct head *head)
+static inline bool take(const struct wire_in *in, enum wire_type type, struct head *head)
 {
     size_t left = (size_t)(in->end - in->at);
     return head_read(in->at, left, head) == 1 && head->type == type &&
@@ -304,7 +348,7 @@ bool wire_get_bool(struct wire_in *in, bool *value)
 }
 
 /* Integers of either sign as two's complement; *negative tells them apart. */
-static bool get_integer(struct wire_in *in, uint64_t *bits, bool *negative)
+static inline bool get_integer(struct wire_in *in, uint64_t *bits, bool *negative)
 {
     struct head head;
     if (!take(in, WIRE_INT, &head))
@@ -426,6 +470,14 @@ bool wire_get_map(struct wire_in *in, uint32_t *pairs)
 
 bool wire_skip(struct wire_in *in)
 {
+    struct head head;
+    size_t left = (size_t)(in->end - in->at);
+    if (head_read(in->at, left, &head) == 1 && head.children == 0) {
+        if (head.body > left - head.bytes)
+            return false;
+        in->at += head.bytes + head.body;
+        return true;
+    }
     struct wire_scan scan = {0};
     int64_t bytes = wire_scan(&scan, in->at, (size_t)(in->end - in->at), SIZE_MAX);
     if (bytes <= 0)

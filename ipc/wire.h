@@ -15,15 +15,17 @@
 
 /* --- Writing --------------------------------------------------------------------------------- */
 
-/* Growing heap buffer, or a fixed one (a ring reservation). After a failure (no memory, fixed
- * buffer full) everything is ignored and `failed` stays set: check once at the end. */
+/* Growing heap buffer, a fixed one (a ring reservation), or one that begins in borrowed memory and
+ * moves to the heap if it outgrows that. After a failure (no memory, fixed buffer full) everything
+ * is ignored and `failed` stays set: check once at the end. */
 struct wire_out {
     char *data;
     size_t bytes, capacity;
-    bool fixed, failed;
+    bool fixed, borrowed, failed;
 };
 
 void wire_out_fixed(struct wire_out *out, void *memory, size_t capacity);
+void wire_out_borrow(struct wire_out *out, void *memory, size_t capacity);
 void wire_out_init(struct wire_out *out); /* growing */
 void wire_out_fini(struct wire_out *out);
 void wire_out_clear(struct wire_out *out); /* keeps the memory */
@@ -50,6 +52,10 @@ void *wire_bin_aligned(struct wire_out *out, size_t bytes);
 /* Where a count is known only later: remember `mark`, then fix it up. Always array32/map32. */
 size_t wire_array_open(struct wire_out *out);
 void wire_array_close(struct wire_out *out, size_t mark, uint32_t count);
+
+/* Likewise for a bin whose bytes are appended by whoever makes them. Always bin32. */
+size_t wire_bin_open(struct wire_out *out);
+void wire_bin_close(struct wire_out *out, size_t mark);
 
 /* --- Reading --------------------------------------------------------------------------------- */
 

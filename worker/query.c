@@ -25,7 +25,8 @@ static const struct query_method METHODS[] = {
 static const struct query_method *find_method(const char *name, size_t length)
 {
     for (size_t i = 0; i < sizeof METHODS / sizeof METHODS[0]; i++) {
-        if (strlen(METHODS[i].name) == length && memcmp(METHODS[i].name, name, length) == 0)
+        if (length > 0 && METHODS[i].name[0] == name[0] && strlen(METHODS[i].name) == length &&
+            memcmp(METHODS[i].name, name, length) == 0)
             return &METHODS[i];
     }
     return NULL;
@@ -113,15 +114,15 @@ bool query_late(struct query *query, uint64_t work)
 void query_run(struct query_engine *engine, const struct rpc_request *request, uint64_t deadline_ns,
                struct wire_out *out)
 {
-    struct query query = {
-        .engine = engine,
-        .index = engine->index,
-        .method = find_method(request->method, request->method_length),
-        .request = request,
-        .patience = {.deadline_ns = deadline_ns},
-        .out = out,
-        .out_start = out->bytes,
-    };
+    struct query query; /* not all of it: rpc_args_begin() fills args */
+
+    query.engine = engine;
+    query.index = engine->index;
+    query.method = find_method(request->method, request->method_length);
+    query.request = request;
+    query.patience = (struct patience){.deadline_ns = deadline_ns};
+    query.out = out;
+    query.out_start = out->bytes;
 
     if (!query.method)
         query_error(&query, RPC_UNKNOWN_METHOD, "no such query");

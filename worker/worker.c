@@ -15,7 +15,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define RESPONSE_KEEP_BYTES ((size_t)1 << 16)
+/* Most answers fit into this much of the reply ring and are written there; longer ones move to the
+ * heap and are sent in pieces. */
+#define IN_PLACE_BYTES 4096
+
+/* Answers that are published together at most, where requests come in batches. */
+#define BATCH_MAX 16
 
 /* Progress messages at most this often: people and pipes read them. */
 #define PROGRESS_PERIOD_NS UINT64_C(50000000)
@@ -28,7 +33,7 @@ struct worker {
     struct ring_writer replies;
     struct spinner spinner;
     struct query_engine *queries;
-    struct wire_out response; /* reused */
+    unsigned staged; /* replies not yet published */
     uint64_t progress_ns;     /* of the last PROGRESS message */
     bool leaving, cancelled;
 };
@@ -55,14 +60,24 @@ static int idle(struct worker *worker, int (*recheck)(void *owner), void *owner)
     return err < 0 && err != -EINTR ? err : 0;
 }
 
+static void publish_replies(struct worker *worker)
+{
+    if (worker->staged == 0)
+        return;
+    worker->staged = 0;
+    ring_publish(&worker->replies);
+    bell_ring(&worker->inherit->coordinator);
+}
+
 /* Room in the reply ring; sleeps until the coordinator has taken replies out. It never waits for a
  * worker and rings after making room (bell.h), so this ends. */
 static void *reserve_reply(struct worker *worker, size_t bytes)
 {
-    const struct bell *bell = &worker->inherit->bell;
+    const struct bell *bell = &worker->inherit->room;
     void *record;
     enum ring_status status;
     while ((status = ring_reserve(&worker->replies, bytes, &record)) == RING_FULL) {
+        publish_replies(worker);
         bell_sleep(bell);
         status = ring_reserve(&worker->replies, bytes, &record);
         if (status == RING_FULL)
@@ -75,6 +90,12 @@ static void *reserve_reply(struct worker *worker, size_t bytes)
     return record;
 }
 
+static void stage_reply(struct worker *worker, size_t bytes)
+{
+    ring_stage(&worker->replies, bytes);
+    worker->staged++;
+}
+
 static void reply(struct worker *worker, const struct msg *msg)
 {
     size_t bytes = MSG_OVERHEAD + msg->frame_bytes + msg->text_length;
@@ -82,47 +103,52 @@ static void reply(struct worker *worker, const struct msg *msg)
     wire_out_fixed(&out, reserve_reply(worker, bytes), bytes);
     msg_write(&out, msg);
     MUST(!out.failed);
-    ring_stage(&worker->replies, out.bytes);
-    ring_publish(&worker->replies);
-    bell_ring(&worker->inherit->coordinator);
+    stage_reply(worker, out.bytes);
+    publish_replies(worker);
 }
 
 /* Sends a response in pieces that fit the ring several times over. */
-static void answer(struct worker *worker, uint64_t ticket, const struct wire_out *response)
+static void answer_in_pieces(struct worker *worker, uint64_t ticket, const char *response,
+                             size_t response_bytes)
 {
     size_t piece_bytes = ring_max_payload(worker->replies.ring) / 4 - MSG_OVERHEAD;
     size_t sent = 0;
     do {
-        size_t bytes = response->bytes - sent < piece_bytes ? response->bytes - sent : piece_bytes;
+        size_t left = response_bytes - sent;
+        size_t bytes = left < piece_bytes ? left : piece_bytes;
         reply(worker, &(struct msg){.kind = MSG_ANSWER,
                                     .ticket = ticket,
-                                    .more = sent + bytes < response->bytes,
-                                    .frame = response->data + sent,
+                                    .more = bytes < left,
+                                    .frame = response + sent,
                                     .frame_bytes = bytes});
         sent += bytes;
-    } while (sent < response->bytes);
+    } while (sent < response_bytes);
 }
 
 static void run_request(struct worker *worker, const struct msg *msg)
 {
     struct rpc_request request;
-    wire_out_clear(&worker->response);
+    struct wire_out out;
+    wire_out_borrow(&out, reserve_reply(worker, IN_PLACE_BYTES), IN_PLACE_BYTES);
+    size_t mark = msg_answer_open(&out, msg->ticket);
+    size_t frame_at = out.bytes;
     enum rpc_error error = rpc_parse_request(msg->frame, msg->frame_bytes, &request);
     if (error)
-        rpc_error(&worker->response, request.msgid, error, "not a MessagePack-RPC request");
+        rpc_error(&out, request.msgid, error, "not a MessagePack-RPC request");
     else
-        query_run(worker->queries, &request, msg->deadline_ns, &worker->response);
-    if (worker->response.failed) {
-        wire_out_fini(&worker->response);
-        wire_out_init(&worker->response);
-        rpc_error(&worker->response, request.msgid, RPC_INTERNAL, "no memory for the answer");
+        query_run(worker->queries, &request, msg->deadline_ns, &out);
+    if (out.failed) {
+        out.failed = false;
+        out.bytes = frame_at;
+        rpc_error(&out, request.msgid, RPC_INTERNAL, "no memory for the answer");
     }
-    answer(worker, msg->ticket, &worker->response);
-    /* One huge answer does not make a worker large for good. */
-    if (worker->response.capacity > RESPONSE_KEEP_BYTES) {
-        wire_out_fini(&worker->response);
-        wire_out_init(&worker->response);
+    if (out.borrowed) {
+        msg_answer_close(&out, mark);
+        stage_reply(worker, out.bytes);
+    } else {
+        answer_in_pieces(worker, msg->ticket, out.data + frame_at, out.bytes - frame_at);
     }
+    wire_out_fini(&out);
 }
 
 static void take_message(struct worker *worker, const void *data, size_t bytes)
@@ -137,8 +163,16 @@ static void take_message(struct worker *worker, const void *data, size_t bytes)
         worker->leaving = worker->cancelled = true;
 }
 
-/* Everything in the request ring; true if there was something. A request is given back only after
- * its answer is published, so that the ring holds what a crash leaves undone. */
+/* What was read is answered: the answers go out before their requests are given back, so that the
+ * ring holds what a crash leaves undone. */
+static void give_back(struct worker *worker)
+{
+    publish_replies(worker);
+    ring_release(&worker->requests);
+}
+
+/* Everything in the request ring; true if there was something. Answers wait for those behind them:
+ * the coordinator makes batches of short requests only, and a long one has the worker to itself. */
 static bool take_messages(struct worker *worker)
 {
     bool any = false;
@@ -146,9 +180,12 @@ static bool take_messages(struct worker *worker)
     size_t bytes;
     while (!worker->leaving && ring_read(&worker->requests, &data, &bytes) == RING_OK) {
         take_message(worker, data, bytes);
-        ring_release(&worker->requests);
+        if (worker->staged >= BATCH_MAX)
+            give_back(worker);
         any = true;
     }
+    if (any)
+        give_back(worker);
     return any;
 }
 
@@ -229,7 +266,6 @@ int worker_main(const struct inherit *inherit)
     struct fault why = {""};
     ring_reader_attach(&worker.requests, inherit->requests, 0);
     ring_writer_attach(&worker.replies, inherit->replies);
-    wire_out_init(&worker.response);
     int err = loop_create(&worker.loop, 8, 0, 0, &why);
     if (!err) {
         loop_eventfd(worker.loop, &worker.bell_op, inherit->bell.eventfd);
@@ -238,7 +274,6 @@ int worker_main(const struct inherit *inherit)
     if (err)
         reply(&worker,
               &(struct msg){.kind = MSG_FAILED, .text = why.text, .text_length = strlen(why.text)});
-    wire_out_fini(&worker.response);
     loop_destroy(&worker.loop);
     return err ? 1 : 0;
 }

@@ -37,7 +37,8 @@ struct inherit {
     int index_fd;          /* of the index file, for the text; -1 without */
     struct ring *requests; /* reader 0 */
     struct ring *replies;
-    struct bell bell; /* this worker's */
+    struct bell bell; /* this worker's: rung for requests */
+    struct bell room; /* the same eventfd: rung for room in `replies` while it waits for that */
     struct bell coordinator;
     const struct job_order *job; /* NULL: answers queries */
 };
