@@ -9,10 +9,10 @@
  * for its ring to be read, and its answers to be sent, in batches that are worth a wake-up; a long
  * one only with nothing beside it. All else waits here, where any worker that becomes free can have
  * it, so no request stands behind a long one while another worker is idle. */
-#define WORKER_LOAD_MAX 32
+#define WORKER_LOAD_MAX 64
 
 /* Requests that one worker is given in a row before the next one is looked for. */
-#define WORKER_BATCH 8
+#define WORKER_BATCH 16
 
 /* A request that this many workers died of is not tried again. Only the one that a worker was at
  * work on counts, not those behind it. */

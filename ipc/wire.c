@@ -470,19 +470,28 @@ bool wire_get_map(struct wire_in *in, uint32_t *pairs)
 
 bool wire_skip(struct wire_in *in)
 {
-    struct head head;
-    size_t left = (size_t)(in->end - in->at);
-    if (head_read(in->at, left, &head) == 1 && head.children == 0) {
-        if (head.body > left - head.bytes)
+    const uint8_t *at = in->at;
+    uint64_t values = 1;
+    unsigned containers = 0;
+    while (values > 0 && containers <= WIRE_DEPTH_MAX) {
+        struct head head;
+        size_t left = (size_t)(in->end - at);
+        if (head_read(at, left, &head) != 1 || head.body > left - head.bytes)
             return false;
-        in->at += head.bytes + head.body;
-        return true;
+        at += head.bytes + head.body;
+        containers += head.type == WIRE_ARRAY || head.type == WIRE_MAP;
+        values += head.children - 1;
+        if (values > (size_t)(in->end - at))
+            return false; /* each is a byte at least */
     }
-    struct wire_scan scan = {0};
-    int64_t bytes = wire_scan(&scan, in->at, (size_t)(in->end - in->at), SIZE_MAX);
-    if (bytes <= 0)
-        return false;
-    in->at += bytes;
+    if (containers > WIRE_DEPTH_MAX) { /* so many may be too deep */
+        struct wire_scan scan = {0};
+        int64_t bytes = wire_scan(&scan, in->at, (size_t)(in->end - in->at), SIZE_MAX);
+        if (bytes <= 0)
+            return false;
+        at = in->at + bytes;
+    }
+    in->at = at;
     return true;
 }
 

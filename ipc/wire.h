@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define WIRE_DEPTH_MAX 16
 
@@ -41,8 +42,19 @@ void wire_str(struct wire_out *out, const char *text, size_t length);
 void wire_cstr(struct wire_out *out, const char *text);
 void wire_bin(struct wire_out *out, const void *data, size_t bytes);
 void wire_raw(struct wire_out *out, const void *messagepack, size_t bytes);
-/* Key of a map entry, then the value: wire_key(o, "n"); wire_uint(o, 3); */
-#define wire_key wire_cstr
+/* Key of a map entry, then the value: wire_key(o, "n"); wire_uint(o, 3); Keys are literals, so the
+ * compiler writes most of them down by itself: answers are keys for the most part. */
+static inline void wire_key(struct wire_out *out, const char *key)
+{
+    size_t length = strlen(key);
+    if (length > 31 || out->failed || out->capacity - out->bytes <= length) {
+        wire_cstr(out, key);
+        return;
+    }
+    out->data[out->bytes] = (char)(0xa0 | length);
+    memcpy(out->data + out->bytes + 1, key, length);
+    out->bytes += 1 + length;
+}
 
 /* A filler `bin`, then the header of a `bin` of `bytes` whose first byte is 64-byte aligned in
  * memory (two array elements). Returns that address for the caller to fill, NULL on failure.

@@ -65,9 +65,40 @@ static int32_t upper_first(int32_t c)
     return utf8proc_toupper(c);
 }
 
+#define EACH_BYTE(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Nonzero if a byte of `word` is zero. */
+static uint64_t zero_byte(uint64_t word)
+{
+    return (word - EACH_BYTE(1)) & ~word & EACH_BYTE(0x80);
+}
+
+/* Whether there is a space to take away or to make: at an end, beside another one, underscored. */
+static bool has_odd_space(const char *title, size_t length)
+{
+    uint64_t odd = title[0] == ' ' || title[length - 1] == ' ' || title[length - 1] == '_';
+    size_t i = 0;
+    for (; i + 9 <= length; i += 8) {
+        uint64_t word, next;
+        memcpy(&word, title + i, sizeof word);
+        memcpy(&next, title + i + 1, sizeof next);
+        odd |= zero_byte(word ^ EACH_BYTE('_')) |
+               zero_byte((word ^ EACH_BYTE(' ')) | (next ^ EACH_BYTE(' ')));
+    }
+    for (; i + 1 < length; i++)
+        odd |= title[i] == '_' || (title[i] == ' ' && title[i + 1] == ' ');
+    return odd;
+}
+
 static int normalise_ascii(const char *title, size_t length, bool first_letter, char *out)
 {
     int n = 0;
+    if (length > 0 && length <= TITLE_MAX_BYTES && !has_odd_space(title, length)) {
+        memcpy(out, title, length);
+        if (first_letter)
+            out[0] = upper_ascii(out[0]);
+        return (int)length;
+    }
     bool gap = false;
     for (size_t i = 0; i < length; i++) {
         if (title[i] == ' ' || title[i] == '_') {

@@ -129,7 +129,7 @@ void query_run(struct query_engine *engine, const struct rpc_request *request, u
     else if (!rpc_args_begin(&query.args, query.method->name, query.method->params,
                              request->params))
         query_error(&query, RPC_BAD_PARAMS, "%s", query.args.error);
-    else if (patience_expired(&query.patience))
+    else if (patience_expired_early(&query.patience))
         query_error_errno(&query, -ETIME);
     else
         query.method->run(&query);
