@@ -40,6 +40,7 @@ uint32_t titles_find(const struct titles_view *titles, const char *title, size_t
             return TITLE_NONE;
         if (slot.tag != tag)
             continue;
+        __builtin_prefetch(&titles->targets[slot.entry - 1]); /* what the caller asks next */
         if (title_is(titles_text(titles, slot.entry - 1), titles->first_letter, title, length))
             return slot.entry - 1;
     }
