@@ -14,11 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define QUESTIONS 1000000
-#define ROUNDS    11
-#define PREFIXES  5000
-#define LETTERS   8
-#define TOP       10
+#define QUESTIONS  1000000
+#define ROUNDS     11
+#define PREFIXES   5000
+#define LETTERS    8
+#define TOP        10
+#define HUGE_BYTES ((size_t)2 << 20)
 
 void map_add(const char *title, size_t length, uint32_t entry);
 void map_ask_later(const char *title, size_t length);
@@ -53,22 +54,36 @@ static double quantile(double *values, size_t count, double share)
     return values[(size_t)((double)(count - 1) * share)];
 }
 
+static _Noreturn void give_up(const char *path, const char *what)
+{
+    fprintf(stderr, "titles: %s: %s\n", path, what);
+    exit(1);
+}
+
+/* In huge pages where they are to be had, as the daemon has its segment. */
 static void open_index(const char *path, struct index_view *view)
 {
     struct fault why = {""};
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &status) < 0 || status.st_size < LAYOUT_HEADER_BYTES) {
-        fprintf(stderr, "titles: cannot read %s\n", path);
-        exit(1);
+    if (fd < 0 || fstat(fd, &status) < 0 || status.st_size < LAYOUT_HEADER_BYTES)
+        give_up(path, "cannot be read");
+    size_t bytes = ((size_t)status.st_size + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
+    char *image = aligned_alloc(HUGE_BYTES, bytes);
+    if (!image)
+        give_up(path, "no memory for it");
+    madvise(image, bytes, MADV_HUGEPAGE);
+    for (size_t at = 0; at < (size_t)status.st_size;) {
+        ssize_t n = pread(fd, image + at, (size_t)status.st_size - at, (off_t)at);
+        if (n <= 0)
+            give_up(path, "cannot be read");
+        at += (size_t)n;
     }
-    void *image = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
     close(fd);
-    if (image == MAP_FAILED || image_check_header(image, (uint64_t)status.st_size, path, &why) ||
-        index_bind(view, image, path, &why)) {
-        fprintf(stderr, "titles: %s\n", why.text);
-        exit(1);
-    }
+    const struct image_header *header = (const struct image_header *)(void *)image;
+    if (image_check_header(header, (uint64_t)status.st_size, path, &why) ||
+        index_bind(view, header, path, &why))
+        give_up(path, why.text);
 }
 
 static uint64_t find_all(const struct index_view *view, const struct text_ref *questions,
