@@ -250,7 +250,7 @@ static bool take_replies(struct crew_worker *worker)
     }
     if (any) {
         ring_release(&worker->replies_in);
-        bell_ring(&worker->inherit.room);
+        worker->crew->host->wakeups += bell_ring(&worker->inherit.room);
     }
     if (status == RING_CORRUPT)
         kill_broken(worker);
@@ -284,7 +284,7 @@ static void flush_worker(struct crew_worker *worker)
         return;
     worker->staged = false;
     ring_publish(&worker->requests_out);
-    bell_ring(&worker->inherit.bell);
+    worker->crew->host->wakeups += bell_ring(&worker->inherit.bell);
 }
 
 void crew_host_flush(struct crew_host *host)

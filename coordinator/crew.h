@@ -26,6 +26,7 @@ struct crew_host {
     struct seg bell_seg;
     struct crew *crews;                          /* all that exist */
     unsigned crews_made;                         /* numbers the segments' labels */
+    uint64_t wakeups;                            /* of sleeping workers */
     size_t request_ring_bytes, reply_ring_bytes; /* capacities */
 };
 

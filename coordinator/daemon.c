@@ -354,8 +354,10 @@ static int sleep_until_event(struct daemon *daemon)
 {
     bell_sleep(&daemon->crew_host.bell);
     int err = 0;
-    if (!crew_host_pending(&daemon->crew_host))
+    if (!crew_host_pending(&daemon->crew_host)) {
+        daemon->sleeps++;
         err = loop_run(daemon->loop, true);
+    }
     bell_awake(&daemon->crew_host.bell);
     spinner_reset(&daemon->spinner);
     return err;

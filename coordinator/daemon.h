@@ -26,6 +26,7 @@ struct daemon {
     struct dispatch dispatch;
     struct jobs jobs;
     struct spinner spinner;
+    uint64_t sleeps;
 
     struct service *now;     /* answers queries */
     struct service *coming;  /* its workers are starting; then it takes over */

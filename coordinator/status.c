@@ -183,9 +183,13 @@ void status_write(struct daemon *daemon, struct wire_out *out)
     wire_key(out, "segments");
     write_segments(daemon, out);
     wire_key(out, "loop");
-    wire_map(out, 2);
+    wire_map(out, 4);
     wire_key(out, "enters");
     wire_uint(out, stats.enters);
     wire_key(out, "completions");
     wire_uint(out, stats.completions);
+    wire_key(out, "sleeps");
+    wire_uint(out, daemon->sleeps);
+    wire_key(out, "wakeups");
+    wire_uint(out, daemon->crew_host.wakeups);
 }
