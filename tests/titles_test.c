@@ -51,6 +51,32 @@ static void test_titles_normalise_white_space(void **state)
     expect_normal("a\tb", true, "A\tb");
 }
 
+/* Spaces anywhere in titles of any length, against the rule taken word by word. */
+static void test_titles_normalise_spaces_anywhere(void **state)
+{
+    (void)state;
+    srand(20261121);
+    for (unsigned round = 0; round < 100000; round++) {
+        char title[40], expected[40], out[TITLE_MAX_BYTES];
+        size_t length = (size_t)rand() % sizeof title, n = 0;
+        unsigned spaces = 1 + (unsigned)rand() % 12;
+        for (size_t i = 0; i < length; i++)
+            title[i] =
+                (unsigned)rand() % 24 < spaces ? " _"[rand() % 2] : (char)('a' + rand() % 26);
+        for (size_t i = 0; i < length; i++) {
+            if (title[i] == ' ' || title[i] == '_')
+                continue;
+            if (n > 0 && (title[i - 1] == ' ' || title[i - 1] == '_'))
+                expected[n++] = ' ';
+            expected[n++] = title[i];
+        }
+        if (n > 0)
+            expected[0] = (char)(expected[0] - 'a' + 'A');
+        assert_int_equal(title_normalise(title, length, true, out), n);
+        assert_memory_equal(out, expected, n);
+    }
+}
+
 static void test_titles_normalise_first_letter(void **state)
 {
     (void)state;
@@ -461,6 +487,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_titles_normalise_white_space),
+        cmocka_unit_test(test_titles_normalise_spaces_anywhere),
         cmocka_unit_test(test_titles_normalise_first_letter),
         cmocka_unit_test(test_titles_normalise_composes),
         cmocka_unit_test(test_titles_normalise_refuses),

@@ -513,6 +513,78 @@ static void test_wire_array_of_a_count_known_later(void **unused)
     wire_out_fini(&out);
 }
 
+static void test_wire_borrowed_buffer_moves_when_outgrown(void **unused)
+{
+    (void)unused;
+    char memory[16];
+    struct wire_out out;
+    wire_out_borrow(&out, memory, sizeof memory);
+    size_t mark = wire_bin_open(&out);
+    wire_key(&out, "ten bytes!"); /* 16 with the head of the bin and its own */
+    assert_true(out.borrowed && !out.failed && out.data == memory && out.bytes == sizeof memory);
+    wire_key(&out, "");
+    assert_true(!out.borrowed && !out.failed && out.data != memory);
+    wire_bin_close(&out, mark);
+    assert_int_equal(out.bytes, 17);
+    assert_memory_equal(out.data, "\xc6\0\0\0\x0c\xaaten bytes!\xa0", 17);
+    wire_out_fini(&out);
+}
+
+static void test_wire_key_is_a_string_of_any_length(void **unused)
+{
+    (void)unused;
+    static const char text[] = "0123456789012345678901234567890123456789";
+    for (size_t length = 0; length < sizeof text; length++) {
+        char key[sizeof text], exact[sizeof text + 2];
+        struct wire_out by_key, by_str;
+        memcpy(key, text, length);
+        key[length] = '\0';
+        wire_out_init(&by_str);
+        wire_str(&by_str, key, length);
+        wire_out_fixed(&by_key, exact, by_str.bytes);
+        wire_key(&by_key, key);
+        assert_false(by_key.failed);
+        assert_int_equal(by_key.bytes, by_str.bytes);
+        assert_memory_equal(by_key.data, by_str.data, by_str.bytes);
+        wire_out_fixed(&by_key, exact, by_str.bytes - 1);
+        wire_key(&by_key, key);
+        assert_true(by_key.failed);
+        wire_out_fini(&by_str);
+    }
+}
+
+/* Skipping has a short way for what is not nested much; it has to agree with the scanner. */
+static void test_wire_skip_agrees_with_the_scanner(void **unused)
+{
+    (void)unused;
+    uint8_t bytes[48];
+    for (unsigned depth = 0; depth <= 2 * WIRE_DEPTH_MAX; depth++) {
+        for (unsigned last = 0; last < 3; last++) {
+            static const uint8_t inner[] = {0x90, 0x80, 0x07};
+            memset(bytes, 0x91, depth);
+            bytes[depth] = inner[last];
+            struct wire_in in = wire_in(bytes, depth + 1);
+            struct wire_scan scan = {0};
+            bool whole = wire_scan(&scan, bytes, depth + 1, sizeof bytes) > 0;
+            assert_int_equal(wire_skip(&in), whole);
+            assert_true(in.at == (whole ? in.end : bytes));
+        }
+    }
+    srand(20261121);
+    for (unsigned round = 0; round < 200000; round++) {
+        static const uint8_t common[] = {0x90, 0x91, 0x92, 0x81, 0x80,
+                                         0xdc, 0xde, 0x00, 0xa1, 0xc0};
+        size_t length = 1 + (size_t)rand() % sizeof bytes;
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = rand() % 4 ? common[(size_t)rand() % sizeof common] : (uint8_t)rand();
+        struct wire_in in = wire_in(bytes, length);
+        struct wire_scan scan = {0};
+        int64_t whole = wire_scan(&scan, bytes, length, SIZE_MAX);
+        assert_int_equal(wire_skip(&in), whole > 0);
+        assert_true(in.at == bytes + (whole > 0 ? whole : 0));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +601,9 @@ int main(void)
         cmocka_unit_test(test_wire_growing_buffer_keeps_what_it_has),
         cmocka_unit_test(test_wire_aligned_bin_is_aligned_wherever_it_starts),
         cmocka_unit_test(test_wire_array_of_a_count_known_later),
+        cmocka_unit_test(test_wire_borrowed_buffer_moves_when_outgrown),
+        cmocka_unit_test(test_wire_key_is_a_string_of_any_length),
+        cmocka_unit_test(test_wire_skip_agrees_with_the_scanner),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Requests on their way: which worker gets which, what waits, what a death gives back. The workers
+ * are rings that the test reads; the session is a struct whose output it looks at.
+ */
+#include "coordinator/dispatch.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define WORKERS    2
+#define RING_BYTES ((size_t)1 << 18)
+#define QUEUE_MAX  256
+#define ROW        16 /* dispatch.c: WORKER_BATCH */
+#define FULL       64 /* dispatch.c: WORKER_LOAD_MAX */
+#define SESSION_ID 5
+
+struct world {
+    struct loop *loop;
+    struct session_host sessions;
+    struct session session, *slots[1];
+    struct crew_host host;
+    struct crew *crew;
+    struct bell_word words[WORKERS];
+    void *memory[WORKERS];
+    struct ring_reader readers[WORKERS];
+    struct dispatch dispatch;
+};
+
+static void set_up(struct world *world, unsigned queue_max)
+{
+    struct fault why;
+    memset(world, 0, sizeof *world);
+    assert_int_equal(loop_create(&world->loop, 8, 0, 0, &why), 0);
+    world->slots[0] = &world->session;
+    world->sessions = (struct session_host){
+        .loop = world->loop, .slots = world->slots, .slot_count = 1, .count = 1};
+    world->session = (struct session){.id = SESSION_ID, .host = &world->sessions};
+    world->crew = calloc(1, sizeof *world->crew);
+    assert_non_null(world->crew);
+    world->crew->host = &world->host;
+    world->crew->worker_count = WORKERS;
+    world->host.crews = world->crew;
+    for (unsigned w = 0; w < WORKERS; w++) {
+        struct crew_worker *worker = &world->crew->workers[w];
+        world->memory[w] = aligned_alloc(64, ring_bytes(RING_BYTES, 1));
+        assert_non_null(world->memory[w]);
+        struct ring *ring = ring_format(world->memory[w], RING_BYTES, 1, 0);
+        ring_writer_attach(&worker->requests_out, ring);
+        ring_reader_attach(&world->readers[w], ring, 0);
+        worker->crew = world->crew;
+        worker->state = WORKER_READY;
+        worker->inherit.bell = (struct bell){&world->words[w], -1};
+    }
+    assert_int_equal(dispatch_init(&world->dispatch, world->loop, &world->sessions,
+                                   UINT64_C(60000000000), queue_max, &why),
+                     0);
+    world->dispatch.crew = world->crew;
+}
+
+static void tear_down(struct world *world)
+{
+    dispatch_fini(&world->dispatch);
+    loop_destroy(&world->loop);
+    wire_out_fini(&world->session.out[0]);
+    wire_out_fini(&world->session.out[1]);
+    for (unsigned w = 0; w < WORKERS; w++)
+        free(world->memory[w]);
+    free(world->crew);
+}
+
+static void make_frame(struct wire_out *frame, uint64_t msgid, const char *method,
+                       size_t title_bytes)
+{
+    char *title = malloc(title_bytes);
+    assert_non_null(title);
+    memset(title, 'a' + (int)(msgid % 26), title_bytes);
+    wire_out_init(frame);
+    rpc_request(frame, msgid, method);
+    wire_array(frame, 1);
+    wire_str(frame, title, title_bytes);
+    free(title);
+}
+
+static void ask(struct world *world, uint64_t msgid, const char *method, size_t title_bytes)
+{
+    struct wire_out frame;
+    struct rpc_request request;
+    make_frame(&frame, msgid, method, title_bytes);
+    assert_int_equal(rpc_parse_request(frame.data, frame.bytes, &request), RPC_OK);
+    world->session.in_flight++;
+    dispatch_request(&world->dispatch, &world->session, &request, frame.data, frame.bytes);
+    wire_out_fini(&frame);
+}
+
+static void pump(struct world *world)
+{
+    dispatch_pump(&world->dispatch);
+    crew_host_flush(&world->host);
+}
+
+/* The next request at worker w: its ticket; fails if there is none, or not this one. */
+static uint64_t expect_request(struct world *world, unsigned w, uint64_t msgid, const char *method,
+                               size_t title_bytes)
+{
+    const void *data;
+    size_t bytes;
+    struct msg msg;
+    struct wire_out frame;
+    assert_int_equal(ring_read(&world->readers[w], &data, &bytes), RING_OK);
+    assert_true(msg_read(data, bytes, &msg));
+    make_frame(&frame, msgid, method, title_bytes);
+    assert_int_equal(msg.frame_bytes, frame.bytes);
+    assert_memory_equal(msg.frame, frame.data, frame.bytes);
+    wire_out_fini(&frame);
+    return msg.ticket;
+}
+
+static void expect_nothing(struct world *world, unsigned w)
+{
+    const void *data;
+    size_t bytes;
+    assert_int_equal(ring_read(&world->readers[w], &data, &bytes), RING_EMPTY);
+}
+
+static void answer(struct world *world, unsigned w, uint64_t ticket, const char *bytes, bool more)
+{
+    struct msg msg = {.kind = MSG_ANSWER,
+                      .ticket = ticket,
+                      .more = more,
+                      .frame = bytes,
+                      .frame_bytes = strlen(bytes)};
+    dispatch_answer(&world->dispatch, &world->crew->workers[w], &msg);
+}
+
+static const struct wire_out *said(const struct world *world)
+{
+    return &world->session.out[1];
+}
+
+/* --- Which worker ---------------------------------------------------------------------------- */
+
+static void test_dispatch_gives_short_requests_in_rows(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    for (unsigned i = 0; i < 2 * ROW + 3; i++)
+        ask(&world, i, "lookup", 5);
+    pump(&world);
+    for (unsigned i = 0; i < ROW; i++) {
+        expect_request(&world, 0, i, "lookup", 5);
+        expect_request(&world, 1, ROW + i, "lookup", 5);
+    }
+    for (unsigned i = 0; i < 3; i++)
+        expect_request(&world, 0, 2 * ROW + i, "lookup", 5);
+    expect_nothing(&world, 1);
+    /* The next goes to the one with less to do. */
+    ask(&world, 99, "rank", 5);
+    pump(&world);
+    expect_nothing(&world, 0);
+    expect_request(&world, 1, 99, "rank", 5);
+    tear_down(&world);
+}
+
+static void test_dispatch_keeps_what_would_only_queue_at_a_worker(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    for (unsigned i = 0; i < 2 * FULL + 10; i++)
+        ask(&world, i, "lookup", 5);
+    pump(&world);
+    for (unsigned w = 0; w < WORKERS; w++)
+        assert_int_equal(world.crew->workers[w].in_flight, FULL);
+    assert_int_equal(world.dispatch.waiting_count, 10);
+    uint64_t ticket = expect_request(&world, 1, ROW, "lookup", 5);
+    answer(&world, 1, ticket, "x", false);
+    pump(&world);
+    assert_int_equal(world.dispatch.waiting_count, 9);
+    assert_int_equal(world.crew->workers[1].in_flight, FULL);
+    tear_down(&world);
+}
+
+static void test_dispatch_gives_a_long_request_a_worker_of_its_own(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    ask(&world, 1, "lookup", 5);
+    ask(&world, 2, "path", 5);
+    ask(&world, 3, "lookup", 5);
+    ask(&world, 4, "path", 5);
+    ask(&world, 5, "lookup", 5);
+    pump(&world);
+    uint64_t first = expect_request(&world, 0, 1, "lookup", 5);
+    uint64_t second = expect_request(&world, 1, 2, "path", 5);
+    uint64_t third = expect_request(&world, 0, 3, "lookup", 5);
+    expect_nothing(&world, 0); /* 4 waits for an idle worker, and 5 for its turn */
+    answer(&world, 0, first, "x", false);
+    pump(&world);
+    expect_nothing(&world, 0);
+    answer(&world, 0, third, "x", false);
+    pump(&world);
+    expect_request(&world, 0, 4, "path", 5);
+    expect_nothing(&world, 0);
+    expect_nothing(&world, 1);
+    answer(&world, 1, second, "x", false);
+    pump(&world);
+    expect_request(&world, 1, 5, "lookup", 5);
+    assert_int_equal(world.dispatch.waiting_count, 0);
+    tear_down(&world);
+}
+
+/* --- Tickets --------------------------------------------------------------------------------- */
+
+static void test_dispatch_gives_a_dead_workers_requests_to_another(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    world.crew->workers[1].state = WORKER_STARTING;
+    ask(&world, 1, "lookup", 5);
+    ask(&world, 2, "lookup", 5000); /* kept on the heap */
+    ask(&world, 3, "lookup", 0);
+    pump(&world);
+    uint64_t first = expect_request(&world, 0, 1, "lookup", 5);
+    answer(&world, 0, first, "first", false);
+    dispatch_worker_died(&world.dispatch, &world.crew->workers[0]);
+    world.crew->workers[0].state = WORKER_STARTING;
+    world.crew->workers[1].state = WORKER_READY;
+    assert_int_equal(world.crew->workers[0].in_flight, 0);
+    assert_int_equal(world.crew->workers[0].load, 0);
+    pump(&world);
+    uint64_t second = expect_request(&world, 1, 2, "lookup", 5000);
+    uint64_t third = expect_request(&world, 1, 3, "lookup", 0);
+    expect_nothing(&world, 1);
+    answer(&world, 1, third, "third", false);
+    answer(&world, 1, second, "sec", true);
+    answer(&world, 1, second, "ond", false);
+    assert_int_equal(said(&world)->bytes, strlen("firstthirdsecond"));
+    assert_memory_equal(said(&world)->data, "firstthirdsecond", said(&world)->bytes);
+    assert_false(dispatch_busy(&world.dispatch));
+    tear_down(&world);
+}
+
+static void test_dispatch_has_a_ticket_for_each_request_it_allows(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, 3);
+    uint64_t tickets[3] = {0}, old[3];
+    for (unsigned round = 0; round < 5; round++) {
+        memcpy(old, tickets, sizeof old);
+        for (unsigned i = 0; i < 3; i++)
+            ask(&world, i, "lookup", 5);
+        uint64_t refused = world.dispatch.failed;
+        ask(&world, 9, "lookup", 5);
+        assert_int_equal(world.dispatch.failed, refused + 1);
+        pump(&world);
+        for (unsigned i = 0; i < 3; i++)
+            tickets[i] = expect_request(&world, 0, i, "lookup", 5);
+        uint64_t answered = world.dispatch.answered;
+        for (unsigned i = 0; round > 0 && i < 3; i++)
+            answer(&world, 0, old[i], "late", false); /* of requests answered long ago */
+        answer(&world, 1, tickets[0], "from another", false);
+        answer(&world, 0, 77, "of nothing", false);
+        assert_int_equal(world.dispatch.answered, answered);
+        for (unsigned i = 3; i-- > 0;)
+            answer(&world, 0, tickets[i], "x", false);
+        assert_int_equal(world.dispatch.answered, answered + 3);
+        assert_int_equal(world.session.in_flight, 0);
+    }
+    assert_false(dispatch_busy(&world.dispatch));
+    tear_down(&world);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dispatch_gives_short_requests_in_rows),
+        cmocka_unit_test(test_dispatch_keeps_what_would_only_queue_at_a_worker),
+        cmocka_unit_test(test_dispatch_gives_a_long_request_a_worker_of_its_own),
+        cmocka_unit_test(test_dispatch_gives_a_dead_workers_requests_to_another),
+        cmocka_unit_test(test_dispatch_has_a_ticket_for_each_request_it_allows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
