@@ -677,6 +677,27 @@ class FrameTest(DaemonTest):
                     self.assertEqual((result["title"], result["rank"]),
                                      (page["title"], page["rank"]))
 
+    def test_short_and_long_answers_in_one_go(self):
+        """Batches of short requests with long ones in between, answers of some bytes and of more
+        than a ring takes at once: each is the same as if it had been asked for alone."""
+        titles = [page["title"] for page in self.rpc.call("top", 100)]
+        random.seed(3)
+        requests = [random.choice([("lookup", [title]), ("rank", [title]), ("prefix", [title[:2]]),
+                                   ("export", ["links", 0, 10000]), ("no such", [title]),
+                                   ("lookup", [title + "?" * 300])])
+                    for title in random.choices(titles, k=60)]
+        wanted = []
+        for method, params in requests:
+            self.rpc.send([0, 7, method, params])
+            wanted.append(self.rpc.receive()[2:])
+        self.rpc.send(b"".join(msgpack.packb([0, i, *request])
+                               for i, request in enumerate(requests)))
+        left = set(range(len(requests)))
+        while left:
+            kind, msgid, *answer = self.rpc.receive()
+            left.remove(msgid)
+            self.assertEqual((kind, answer), (1, wanted[msgid]), requests[msgid])
+
     def test_answers_overtake(self):
         """A short query is not kept waiting by a long one that was sent before it."""
         titles = [p["title"] for p in self.rpc.call("top", 100)]
