@@ -366,6 +366,18 @@ static inline bool get_integer(struct wire_in *in, uint64_t *bits, bool *negativ
 
 bool wire_get_uint(struct wire_in *in, uint64_t *value)
 {
+    /* The unsigned formats, which are all that most packers use, straight away. */
+    size_t left = (size_t)(in->end - in->at);
+    if (left > 0 && in->at[0] < 0x80) {
+        *value = *in->at++;
+        return true;
+    }
+    size_t body = left > 0 && in->at[0] >= 0xcc && in->at[0] <= 0xcf ? 1U << (in->at[0] - 0xcc) : 0;
+    if (body > 0 && body < left) {
+        *value = big_endian(in->at + 1, body);
+        in->at += 1 + body;
+        return true;
+    }
     struct wire_in copy = *in;
     uint64_t bits;
     bool negative;

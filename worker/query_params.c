@@ -13,8 +13,9 @@ bool query_param_text(struct query *query, unsigned position, struct text_ref *t
 {
     size_t length;
 
-    if (!rpc_arg_needed(&query->args, position) ||
-        !rpc_arg_text(&query->args, position, &text->bytes, &length))
+    text->bytes = NULL; /* and stays so if the parameter is absent */
+    if (!rpc_arg_text(&query->args, position, &text->bytes, &length) ||
+        (!text->bytes && !rpc_arg_needed(&query->args, position)))
         return refuse(query);
     text->length = (uint32_t)length;
     return true;
