@@ -26,9 +26,9 @@ struct ticket {
     uint64_t session_id;
     uint64_t msgid;
     uint64_t deadline_ns;
-    struct crew_worker *worker; /* that has it; NULL: in the waiting queue */
-    uint64_t sent;              /* a worker answers its requests in this order */
-    struct ticket *older, *newer;                   /* in `all` */
+    struct crew_worker *worker;   /* that has it; NULL: in the waiting queue */
+    uint64_t sent;                /* a worker answers its requests in this order */
+    struct ticket *older, *newer; /* in `all` */
     struct ticket *waiting_previous, *waiting_next; /* in `waiting`, or among the free */
     struct wire_out pieces;                         /* of an answer that comes in several */
     unsigned cost;
@@ -348,7 +348,9 @@ static struct ticket *suspect(const struct dispatch *dispatch, const struct crew
     return first;
 }
 
-/* Its requests go back to the front of the queue, in their old order. */
+/* Its requests go back to the front of the queue, in their old order. Answers come in batches, so
+ * the suspect may be innocent and the culprit behind it: from now on each has a worker to itself,
+ * which will tell. */
 void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker)
 {
     struct ticket *older, *first = suspect(dispatch, worker);
@@ -365,6 +367,7 @@ void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker)
             free_ticket(dispatch, ticket);
         } else {
             take_off(ticket);
+            ticket->cost = WORKER_LOAD_MAX;
             wire_out_clear(&ticket->pieces);
             wait_first(dispatch, ticket);
         }

@@ -237,14 +237,54 @@ static void test_dispatch_gives_a_dead_workers_requests_to_another(void **unused
     assert_int_equal(world.crew->workers[0].load, 0);
     pump(&world);
     uint64_t second = expect_request(&world, 1, 2, "lookup", 5000);
-    uint64_t third = expect_request(&world, 1, 3, "lookup", 0);
     expect_nothing(&world, 1);
-    answer(&world, 1, third, "third", false);
     answer(&world, 1, second, "sec", true);
     answer(&world, 1, second, "ond", false);
-    assert_int_equal(said(&world)->bytes, strlen("firstthirdsecond"));
-    assert_memory_equal(said(&world)->data, "firstthirdsecond", said(&world)->bytes);
+    pump(&world);
+    uint64_t third = expect_request(&world, 1, 3, "lookup", 0);
+    answer(&world, 1, third, "third", false);
+    assert_int_equal(said(&world)->bytes, strlen("firstsecondthird"));
+    assert_memory_equal(said(&world)->data, "firstsecondthird", said(&world)->bytes);
     assert_false(dispatch_busy(&world.dispatch));
+    tear_down(&world);
+}
+
+/* The third of five kills whoever takes it; the answers before it die with the worker, unpublished.
+ * It alone is given up, though the first is the one that is suspected at first. */
+static void test_dispatch_gives_up_only_the_request_that_kills(void **unused)
+{
+    (void)unused;
+    struct world world;
+    unsigned deaths = 0;
+    set_up(&world, QUEUE_MAX);
+    world.crew->workers[1].state = WORKER_STARTING;
+    for (unsigned i = 0; i < 5; i++)
+        ask(&world, i, "lookup", 5);
+    while (dispatch_busy(&world.dispatch)) {
+        uint64_t tickets[5];
+        unsigned count = 0;
+        bool deadly = false;
+        const void *data;
+        size_t bytes;
+        struct msg msg;
+        struct rpc_request request;
+        pump(&world);
+        while (ring_read(&world.readers[0], &data, &bytes) == RING_OK) {
+            assert_true(count < 5 && msg_read(data, bytes, &msg));
+            assert_int_equal(rpc_parse_request(msg.frame, msg.frame_bytes, &request), RPC_OK);
+            tickets[count++] = msg.ticket;
+            deadly |= request.msgid == 2;
+        }
+        assert_true(count > 0);
+        for (unsigned i = 0; !deadly && i < count; i++)
+            answer(&world, 0, tickets[i], "x", false);
+        if (deadly) {
+            dispatch_worker_died(&world.dispatch, &world.crew->workers[0]);
+            assert_true(++deaths < 10);
+        }
+    }
+    assert_int_equal(world.dispatch.answered, 4);
+    assert_int_equal(world.dispatch.failed, 1);
     tear_down(&world);
 }
 
@@ -286,6 +326,7 @@ int main(void)
         cmocka_unit_test(test_dispatch_keeps_what_would_only_queue_at_a_worker),
         cmocka_unit_test(test_dispatch_gives_a_long_request_a_worker_of_its_own),
         cmocka_unit_test(test_dispatch_gives_a_dead_workers_requests_to_another),
+        cmocka_unit_test(test_dispatch_gives_up_only_the_request_that_kills),
         cmocka_unit_test(test_dispatch_has_a_ticket_for_each_request_it_allows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

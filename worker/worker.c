@@ -33,8 +33,8 @@ struct worker {
     struct ring_writer replies;
     struct spinner spinner;
     struct query_engine *queries;
-    unsigned staged; /* replies not yet published */
-    uint64_t progress_ns;     /* of the last PROGRESS message */
+    unsigned staged;      /* replies not yet published */
+    uint64_t progress_ns; /* of the last PROGRESS message */
     bool leaving, cancelled;
 };
 
