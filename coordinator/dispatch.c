@@ -114,17 +114,25 @@ static struct ticket *take_place(struct dispatch *dispatch)
     return ticket;
 }
 
+static void give_place(struct dispatch *dispatch, struct ticket *ticket)
+{
+    ticket->in_use = false;
+    ticket->waiting_next = dispatch->free_tickets;
+    dispatch->free_tickets = ticket;
+}
+
 static struct ticket *new_ticket(struct dispatch *dispatch, const void *frame, size_t bytes)
 {
-    char *heap = NULL;
-    if (bytes > TICKET_FRAME_BYTES && !(heap = malloc(bytes)))
-        return NULL;
     struct ticket *ticket = take_place(dispatch);
+    ticket->frame = bytes > TICKET_FRAME_BYTES ? malloc(bytes) : ticket->kept;
+    if (!ticket->frame) {
+        give_place(dispatch, ticket);
+        return NULL;
+    }
     ticket->in_use = true;
     ticket->worker = NULL;
     ticket->deaths = 0;
     ticket->expired = false;
-    ticket->frame = heap ? heap : ticket->kept;
     ticket->frame_bytes = bytes;
     memcpy(ticket->frame, frame, bytes);
     ticket->newer = NULL;
@@ -138,6 +146,7 @@ static struct ticket *new_ticket(struct dispatch *dispatch, const void *frame, s
 /* The worker does not have it any more. */
 static void take_off(struct ticket *ticket)
 {
+    MUST(ticket->worker);
     ticket->worker->in_flight--;
     ticket->worker->load -= ticket->cost;
     ticket->worker = NULL;
@@ -160,9 +169,7 @@ static void free_ticket(struct dispatch *dispatch, struct ticket *ticket)
     *(ticket->newer ? &ticket->newer->older : &dispatch->all.last) = ticket->older;
     dispatch->in_flight--;
     free_memory(ticket);
-    ticket->in_use = false;
-    ticket->waiting_next = dispatch->free_tickets;
-    dispatch->free_tickets = ticket;
+    give_place(dispatch, ticket);
 }
 
 void dispatch_fini(struct dispatch *dispatch)
