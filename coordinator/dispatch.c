@@ -2,6 +2,7 @@
 #include "coordinator/dispatch.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@
 
 /* Requests that one worker is given in a row before the next one is looked for. */
 #define WORKER_BATCH 16
+
+#define RESULTS_PER_COST 4
+#define NO_LIMIT         UINT_MAX
 
 /* A request that this many workers died of is not tried again. Only the one that a worker was at
  * work on counts, not those behind it. */
@@ -236,19 +240,40 @@ static void arm_timer(struct dispatch *dispatch)
 
 /* --- To workers ------------------------------------------------------------------------------ */
 
-static bool is_method(const struct rpc_request *request, const char *name, size_t length)
-{
-    return request->method_length == length && memcmp(request->method, name, length) == 0;
-}
+/* The methods whose work is known beforehand: a lookup, and some for each result. */
+static const struct known_cost {
+    const char *method;
+    unsigned limit_at; /* position of the parameter "limit"; NO_LIMIT: one result */
+    unsigned limit;    /* its default */
+} known_costs[] = {
+    {"lookup", NO_LIMIT, 0}, {"rank", NO_LIMIT, 0}, {"random", NO_LIMIT, 0}, {"prefix", 1, 10},
+    {"top", 0, 10},          {"links", 1, 100},     {"backlinks", 1, 100},
+};
 
-/* What a request costs a worker at most, where that is known: all of these are a few microseconds
- * whatever they ask for. The rest may take as long as they like. */
+/* What a request costs a worker, in microseconds or so; all that a worker may hold where that is
+ * not known. A request that the worker will refuse may be taken for anything. */
 static unsigned cost_of(const struct rpc_request *request)
 {
-    if (is_method(request, "lookup", 6) || is_method(request, "rank", 4) ||
-        is_method(request, "random", 6))
+    const struct known_cost *known = NULL;
+    for (size_t i = 0; !known && i < sizeof known_costs / sizeof known_costs[0]; i++) {
+        const char *method = known_costs[i].method;
+        if (request->method_length > 0 && method[0] == request->method[0] &&
+            strlen(method) == request->method_length &&
+            memcmp(method, request->method, request->method_length) == 0)
+            known = &known_costs[i];
+    }
+    if (!known)
+        return WORKER_LOAD_MAX;
+    if (known->limit_at == NO_LIMIT)
         return 1;
-    return WORKER_LOAD_MAX;
+    struct rpc_params params;
+    struct wire_in value;
+    uint64_t limit = known->limit;
+    if (rpc_params_begin(&params, request->params) &&
+        rpc_param(&params, known->limit_at, "limit", &value))
+        wire_get_uint(&value, &limit);
+    uint64_t cost = 1 + limit / RESULTS_PER_COST;
+    return cost < WORKER_LOAD_MAX ? (unsigned)cost : WORKER_LOAD_MAX;
 }
 
 /* The ready worker with the least to do, if it can take one more. */

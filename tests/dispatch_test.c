@@ -216,6 +216,47 @@ static void test_dispatch_gives_a_long_request_a_worker_of_its_own(void **unused
     tear_down(&world);
 }
 
+static void ask_limited(struct world *world, uint64_t msgid, const char *method, bool named,
+                        uint64_t limit)
+{
+    struct wire_out frame;
+    struct rpc_request request;
+    wire_out_init(&frame);
+    rpc_request(&frame, msgid, method);
+    if (named) {
+        wire_map(&frame, 1);
+        wire_key(&frame, "limit");
+    } else {
+        wire_array(&frame, strcmp(method, "top") == 0 ? 1 : 2);
+        if (strcmp(method, "top") != 0)
+            wire_key(&frame, "title");
+    }
+    wire_uint(&frame, limit);
+    assert_int_equal(rpc_parse_request(frame.data, frame.bytes, &request), RPC_OK);
+    world->session.in_flight++;
+    dispatch_request(&world->dispatch, &world->session, &request, frame.data, frame.bytes);
+    wire_out_fini(&frame);
+}
+
+static void test_dispatch_goes_by_the_limit_where_there_is_one(void **unused)
+{
+    (void)unused;
+    static const char *const methods[] = {"prefix", "top", "links", "backlinks"};
+    for (unsigned m = 0; m < 4; m++) {
+        for (unsigned named = 0; named < 2; named++) {
+            struct world world;
+            set_up(&world, QUEUE_MAX);
+            world.crew->workers[1].state = WORKER_STARTING;
+            ask_limited(&world, 1, methods[m], named, 20);
+            ask_limited(&world, 2, methods[m], named, 1000);
+            pump(&world);
+            assert_int_equal(world.crew->workers[0].load, 6);
+            assert_int_equal(world.dispatch.waiting_count, 1);
+            tear_down(&world);
+        }
+    }
+}
+
 /* --- Tickets --------------------------------------------------------------------------------- */
 
 static void test_dispatch_gives_a_dead_workers_requests_to_another(void **unused)
@@ -325,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_dispatch_gives_short_requests_in_rows),
         cmocka_unit_test(test_dispatch_keeps_what_would_only_queue_at_a_worker),
         cmocka_unit_test(test_dispatch_gives_a_long_request_a_worker_of_its_own),
+        cmocka_unit_test(test_dispatch_goes_by_the_limit_where_there_is_one),
         cmocka_unit_test(test_dispatch_gives_a_dead_workers_requests_to_another),
         cmocka_unit_test(test_dispatch_gives_up_only_the_request_that_kills),
         cmocka_unit_test(test_dispatch_has_a_ticket_for_each_request_it_allows),
