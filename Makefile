@@ -43,6 +43,9 @@ $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 $(BUILD)/tests/%_test: $(BUILD)/tests/%_test.o $(LIBRARY)
 	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
 
+$(BUILD)/bench/pagerank: $(BUILD)/bench/pagerank.o $(LIBRARY)
+	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
 $(BUILD)/%.o: %.c Makefile
 	$(Q)mkdir -p $(@D) && echo "  CC    $@" && $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -108,6 +111,10 @@ bench-titles: $(BUILD)/bench/titles $(BUILD)/bench/million.flk
 bench-serve: all $(BUILD)/bench/load $(BUILD)/bench/echo
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/serve.py $(ARGS)
 
+# GAPBS_DIR=folder of the GAP benchmark suite; ARGS="--graphs kronecker-22 --rounds 5"
+bench-pagerank: all $(BUILD)/bench/pagerank
+	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/pagerank.py $(ARGS)
+
 # --- The rest ----------------------------------------------------------------------------------
 
 install: all
@@ -120,5 +127,5 @@ clean:
 
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d)
 .PHONY: all run test deps deps-test check check-unit check-integration programs check-asan check-ubsan \
-        check-tsan check-valgrind check-compilers bench-serve bench-titles lint install clean
+        check-tsan check-valgrind check-compilers bench-serve bench-titles bench-pagerank lint install clean
 .SECONDARY:
