@@ -144,8 +144,8 @@ static void run_job(struct bench *bench, const char *command)
     struct job_run *run;
     const uint64_t start_ns = loop_now_ns();
     if (ranks_create(&ranks, &bench->base, &bench->owner, ++bench->jobs, &why) < 0 ||
-        job_run_start(&run, &bench->host, &params, &bench->base.view, 1, &ranks->arrays, &ranks->seg,
-                      NULL, NULL, &why) < 0)
+        job_run_start(&run, &bench->host, &params, &bench->base.view, 1, &ranks->arrays,
+                      &ranks->seg, NULL, NULL, &why) < 0)
         die(why.text);
     run_until_over(bench, run);
     const double job_s = seconds_since(start_ns);
