@@ -35,7 +35,7 @@ struct bench {
     uint64_t jobs;
 };
 
-static void die(const char *text)
+static _Noreturn void die(const char *text)
 {
     fprintf(stderr, "bench: %s\n", text);
     exit(1);
