@@ -13,12 +13,12 @@
 #define REAL    float
 #define NAME(x) x##_single_plain
 #define TARGET
-#include "worker/multiply_tile.h"
+#include "worker/multiply_tile.inc"
 
 #define REAL    double
 #define NAME(x) x##_double_plain
 #define TARGET
-#include "worker/multiply_tile.h"
+#include "worker/multiply_tile.inc"
 
 static const struct multiply plain = {"plain", multiply_single_plain, multiply_double_plain};
 
@@ -36,7 +36,7 @@ static const struct multiply plain = {"plain", multiply_single_plain, multiply_d
 #define STORE   _mm256_storeu_ps
 #define REAL    float
 #define NAME(x) x##_single_avx2
-#include "worker/multiply_tile.h"
+#include "worker/multiply_tile.inc"
 
 #define TARGET __attribute__((target("avx2")))
 #define VECTOR __m256d
@@ -47,7 +47,7 @@ static const struct multiply plain = {"plain", multiply_single_plain, multiply_d
 #define STORE   _mm256_storeu_pd
 #define REAL    double
 #define NAME(x) x##_double_avx2
-#include "worker/multiply_tile.h"
+#include "worker/multiply_tile.inc"
 
 #define TARGET __attribute__((target("avx512f")))
 #define VECTOR __m512
@@ -58,7 +58,7 @@ static const struct multiply plain = {"plain", multiply_single_plain, multiply_d
 #define STORE   _mm512_storeu_ps
 #define REAL    float
 #define NAME(x) x##_single_avx512
-#include "worker/multiply_tile.h"
+#include "worker/multiply_tile.inc"
 
 #define TARGET __attribute__((target("avx512f")))
 #define VECTOR __m512d
@@ -69,7 +69,7 @@ static const struct multiply plain = {"plain", multiply_single_plain, multiply_d
 #define STORE   _mm512_storeu_pd
 #define REAL    double
 #define NAME(x) x##_double_avx512
-#include "worker/multiply_tile.h"
+#include "worker/multiply_tile.inc"
 
 static const struct multiply avx2 = {"avx2", multiply_single_avx2, multiply_double_avx2};
 static const struct multiply avx512 = {"avx512", multiply_single_avx512, multiply_double_avx512};

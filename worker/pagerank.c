@@ -30,7 +30,7 @@ static double relaxation(double damping)
 #define REAL     float
 #define NAME(x)  x##_single
 #define MULTIPLY single
-#include "worker/pagerank_kernel.h"
+#include "worker/pagerank_kernel.inc"
 #undef REAL
 #undef NAME
 #undef MULTIPLY
@@ -38,7 +38,7 @@ static double relaxation(double damping)
 #define REAL     double
 #define NAME(x)  x##_double
 #define MULTIPLY twice
-#include "worker/pagerank_kernel.h"
+#include "worker/pagerank_kernel.inc"
 #undef REAL
 #undef NAME
 #undef MULTIPLY
