@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "coordinator/job_run.h"
 
-#include "worker/pagerank.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,7 +102,7 @@ static int make_order(struct job_run *run, const struct job_run_params *params,
                  .element_bytes = params->element_bytes},
         .ranks = *ranks,
     };
-    pagerank_plan(&run->order, &index->spmv);
+    job_order_plan(&run->order, &index->spmv);
     if (params->seed_count == 0)
         return 0;
     run->seeds = malloc(params->seed_count * sizeof *run->seeds);

@@ -170,7 +170,7 @@ static void run_init(struct run *run, const struct graph *graph, enum exchange_m
         .ranks = {&run->info, run->scores, run->order_of, run->positions, run->title_ranks,
                   run->minima},
     };
-    pagerank_plan(&run->order, &run->index->spmv);
+    job_order_plan(&run->order, &run->index->spmv);
     run->order.exchange = aligned_alloc(64, (exchange_bytes(&run->order.plan) + 63) / 64 * 64);
     memset(run->order.exchange, 0, exchange_bytes(&run->order.plan));
     exchange_format(run->order.exchange, &run->order.plan);

@@ -39,9 +39,6 @@ struct pagerank_host {
     void (*progress)(void *owner, uint32_t iteration, double change);
 };
 
-/* Fills in what of the order follows from the rest of it and the layout: phases and bounds. */
-void pagerank_plan(struct job_order *order, const struct spmv_view *spmv);
-
 /* Takes part as `slot` until convergence. Worker 0 also fills order->ranks. 0, -ECANCELED,
  * -ENOMEM or -EBADMSG. */
 int pagerank_run(const struct index_view *index, const struct job_order *order, unsigned slot,
