@@ -163,6 +163,8 @@ static bool keep_bytes(struct session *session, const char *data, size_t bytes)
 
 static void take_kept(struct session *session)
 {
+    if (session->in_bytes == 0)
+        return;
     size_t taken = take_frames(session, session->in, session->in_bytes);
     session->in_bytes -= taken;
     memmove(session->in, session->in + taken, session->in_bytes);
