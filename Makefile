@@ -67,6 +67,7 @@ deps-test:
 
 # Tests that measure memory or time ask what they run under.
 export FORKLORE_UNDER := $(SANITIZE)
+export TSAN_OPTIONS := suppressions=$(CURDIR)/tests/tsan.supp
 UNIT := $(if $(T),$(BUILD)/tests/$(T)_test,$(TESTS))
 
 check: check-unit check-integration
