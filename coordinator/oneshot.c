@@ -44,6 +44,7 @@ static const char build_help[] =
     "  -o, --output INDEX   the file to write; replaced only when the new one is complete\n"
     "      --edges          the input is an edge list or a Matrix Market file\n"
     "      --level N        zstd level of the articles' text, 1 to 19 (default 3)\n"
+    "      --no-search      no full-text search: a smaller index, sooner\n"
     "      --json           the report as JSON\n"
     "  -q, --quiet          no progress and no report\n"
     "  -h, --help\n";
@@ -61,11 +62,12 @@ static int run_build(const struct build_options *options, bool json)
 
 int oneshot_build(int argc, char **argv)
 {
-    enum { OPT_EDGES = 256, OPT_LEVEL, OPT_JSON };
+    enum { OPT_EDGES = 256, OPT_LEVEL, OPT_NO_SEARCH, OPT_JSON };
     static const struct option long_options[] = {
         {"output", required_argument, NULL, 'o'},
         {"edges", no_argument, NULL, OPT_EDGES},
         {"level", required_argument, NULL, OPT_LEVEL},
+        {"no-search", no_argument, NULL, OPT_NO_SEARCH},
         {"json", no_argument, NULL, OPT_JSON},
         {"quiet", no_argument, NULL, 'q'},
         {"help", no_argument, NULL, 'h'},
@@ -87,6 +89,9 @@ int oneshot_build(int argc, char **argv)
             if (!parse_u64(optarg, 1, 19, &level))
                 return misused("build", "--level takes a number from 1 to 19");
             options.zstd_level = (int)level;
+            break;
+        case OPT_NO_SEARCH:
+            options.no_search = true;
             break;
         case OPT_JSON:
             json = true;

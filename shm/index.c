@@ -184,6 +184,8 @@ int index_bind(struct index_view *view, const struct image_header *image, const 
         rc = bind_text(view, &b);
     if (!rc && has_any(image, SECTION_SPMV_INFO, SECTION_SPMV_WORDS))
         rc = bind_spmv(&view->spmv, &b, n);
+    if (!rc)
+        rc = index_bind_search(view, name, why);
     if (!rc && has_any(image, SECTION_RANK_INFO, SECTION_TITLE_MINIMA))
         rc = index_bind_rank(view, image, name, why);
     return rc;

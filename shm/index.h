@@ -8,6 +8,7 @@
 
 #include "shm/graph.h"
 #include "shm/image.h"
+#include "shm/postings.h"
 #include "shm/rank.h"
 #include "shm/spmv.h"
 #include "shm/titles.h"
@@ -25,11 +26,13 @@ struct index_view {
     struct graph_view graph;
     struct spmv_view spmv; /* zero in an index that was written without */
     struct rank_view rank;
+    struct search_view search; /* search.info is NULL in an index without full-text search */
 };
 
 /* Binds a view to a checked image (image_check_header). Sections that are missing or whose sizes
  * contradict each other are refused; only the rank sections may be absent (all of them: view->rank
- * stays zero until index_bind_rank()), and the text sections of an index without text. Does not
+ * stays zero until index_bind_rank()), the text sections of an index without text, and those of
+ * full-text search (all of them). Does not
  * read the sections' contents, meta excepted; index_verify() does. */
 int index_bind(struct index_view *view, const struct image_header *image, const char *name,
                struct fault *why);
@@ -44,6 +47,11 @@ int index_bind_rank(struct index_view *view, const struct image_header *ranks, c
  * Stops at the first fault and says the section, element and offset. Absent
  * ranks are skipped. Checksums are for whoever loads the image. */
 int index_verify(const struct index_view *view, const char *name, struct fault *why);
+
+/* The part of index_verify() that reads the sections of full-text search (index_search.c). */
+int index_verify_search(const struct index_view *view, const char *name, struct fault *why);
+/* The part of index_bind() that finds them. */
+int index_bind_search(struct index_view *view, const char *name, struct fault *why);
 
 /* The title entry that people mean by `title`: exactly it in normal form; else (*exact false) the
  * best ranked of those that differ in case and diacritics only. -ENOENT, -EILSEQ, -ENAMETOOLONG. */

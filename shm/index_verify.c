@@ -413,6 +413,8 @@ int index_verify(const struct index_view *view, const char *name, struct fault *
         rc = check_graph(&c);
     if (!rc && view->spmv.info)
         rc = check_spmv(&c);
+    if (!rc && view->search.info)
+        rc = index_verify_search(view, name, why);
     if (rc || !view->rank_image)
         return rc;
     rc = check_scores(&c);

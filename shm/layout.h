@@ -63,7 +63,14 @@
     X(SPMV_START, "spmv-start", sizeof(float), HOT)                                                \
     X(SPMV_BLOCKS, "spmv-blocks", sizeof(struct spmv_block), HOT)                                  \
     X(SPMV_TILES, "spmv-tiles", sizeof(uint64_t), HOT)                                             \
-    X(SPMV_WORDS, "spmv-words", sizeof(uint16_t), HOT)
+    X(SPMV_WORDS, "spmv-words", sizeof(uint16_t), HOT)                                             \
+    X(SEARCH_INFO, "search-info", sizeof(struct search_info), HOT)                                 \
+    X(BODY_LENGTHS, "body-lengths", sizeof(uint32_t), HOT)                                         \
+    X(NAME_LENGTHS, "name-lengths", sizeof(uint16_t), HOT)                                         \
+    X(WORD_BLOCKS, "word-blocks", sizeof(struct word_block), HOT)                                  \
+    X(WORD_BYTES, "word-bytes", 1, HOT)                                                            \
+    X(POSTINGS, "postings", 1, HOT)                                                                \
+    X(POSITIONS, "positions", 1, HOT)
 
 enum section_kind {
     SECTION_NONE,
@@ -173,6 +180,27 @@ struct spmv_block {
     uint32_t reserved;
 };
 
+/* Full-text search (postings.h). The body of a page is its readable text, its name its title. */
+struct search_info {
+    uint64_t body_words; /* of all pages together */
+    uint64_t name_words;
+    uint64_t postings;   /* (word, page) pairs, both fields */
+    uint32_t words;      /* different ones; a word of both fields counts twice */
+    uint32_t ids_ascend; /* 1: page ids ascend with the vertices */
+    double k1, b;        /* what the blocks' bounds were computed for */
+    char stemmer[16];    /* Snowball's name of the language, empty: words as they are */
+};
+
+/* WORDS_PER_BLOCK words in ascending order. */
+struct word_block {
+    uint64_t key;          /* the first word's first eight bytes, big-endian, zeros after its end */
+    uint64_t bytes_at;     /* in section word-bytes */
+    uint64_t postings_at;  /* of the block's first word, in section postings */
+    uint64_t positions_at; /* likewise, in section positions */
+};
+
+static_assert(sizeof(struct search_info) == 64, "layout 1.0");
+static_assert(sizeof(struct word_block) == 32, "layout 1.0");
 static_assert(sizeof(struct section) == 32, "layout 1.0");
 static_assert(sizeof(struct image_header) == LAYOUT_HEADER_BYTES, "layout 1.0");
 static_assert(offsetof(struct image_header, ready) == 64, "own cache line");

@@ -65,6 +65,19 @@ static int check_paths(const struct build_options *options, struct fault *why)
     return 0;
 }
 
+/* Sorted runs of words go where the index will be: a folder with room for it. */
+static int open_words(struct build *build, struct fault *why)
+{
+    const char *output = build->options->output, *slash = strrchr(output, '/');
+    char *folder =
+        slash ? strndup(output, slash == output ? 1 : (size_t)(slash - output)) : strdup(".");
+    if (!folder)
+        return fault_set(why, ENOMEM, "out of memory");
+    int rc = postings_build_create(&build->parts.words, folder, 0, why);
+    free(folder);
+    return rc;
+}
+
 static int read_input(struct build *build, struct fault *why)
 {
     const struct build_options *options = build->options;
@@ -84,6 +97,8 @@ static int read_input(struct build *build, struct fault *why)
             rc = text_writer_finish(&build->parts.text, why);
     } else {
         rc = wiki_create(&build->wiki, build->report, why);
+        if (!rc && !options->no_search)
+            rc = open_words(build, why);
         if (!rc)
             rc = wiki_read(build->wiki, build->source, &build->parts, &build->progress, why);
     }
@@ -140,6 +155,27 @@ static int make_layout(struct build *build, struct fault *why)
     if (!rc)
         progress_end(&build->progress, "%s", human_bytes(2 * parts->spmv.info.word_count).text);
     return rc;
+}
+
+/* --- Words -------------------------------------------------------------------------------- */
+
+static int make_search(struct build *build, struct fault *why)
+{
+    struct build_parts *parts = &build->parts;
+    if (!parts->words)
+        return 0;
+    progress_begin(&build->progress, "search", PROGRESS_COUNT);
+    int rc = postings_build_finish(parts->words, &parts->search, why);
+    postings_build_destroy(&parts->words);
+    if (rc)
+        return rc;
+    MUST(parts->search.page_count == parts->meta.page_count);
+    parts->search.info.ids_ascend = 1;
+    for (uint32_t v = 1; v < parts->meta.page_count; v++)
+        if (parts->pages[v].id <= parts->pages[v - 1].id)
+            parts->search.info.ids_ascend = 0;
+    progress_end(&build->progress, "%s words", human_count(parts->search.info.words).text);
+    return 0;
 }
 
 /* --- Scores ------------------------------------------------------------------------------- */
@@ -215,6 +251,8 @@ static int write_output(struct build *build, struct fault *why)
     const struct spmv_info *info = &parts->spmv.info;
     uint64_t n = parts->meta.page_count, t = parts->meta.title_count, m = graph->edge_count;
     const struct text_block no_blocks = {0};
+    const struct postings_built *search = &parts->search;
+    const struct word_block no_words = {0};
 
     progress_begin(&build->progress, "write", PROGRESS_COUNT);
     fill_meta(build);
@@ -223,7 +261,7 @@ static int write_output(struct build *build, struct fault *why)
         .kind = SECTION_##section, .data = (pointer), .fd = -1,                                    \
         .bytes = (count) * sizeof(*(pointer))                                                      \
     }
-    const struct image_part sections[] = {
+    struct image_part sections[] = {
         PART(META, &parts->meta, 1),
         PART(PAGES, parts->pages, n),
         PART(TEXT_BLOCKS, parts->text.blocks ? parts->text.blocks : &no_blocks,
@@ -251,6 +289,13 @@ static int write_output(struct build *build, struct fault *why)
         PART(RANK_POSITIONS, rank->positions, n),
         PART(TITLE_RANKS, rank->title_ranks, t),
         PART(TITLE_MINIMA, rank->minima, rank_minima_count((uint32_t)t)),
+        PART(SEARCH_INFO, &search->info, 1),
+        PART(BODY_LENGTHS, search->body_lengths, n),
+        PART(NAME_LENGTHS, search->name_lengths, n),
+        PART(WORD_BLOCKS, search->blocks ? search->blocks : &no_words, search->block_count),
+        PART(WORD_BYTES, search->word_bytes.data, search->word_bytes.bytes),
+        PART(POSTINGS, search->postings.data, search->postings.bytes),
+        PART(POSITIONS, search->positions.data, search->positions.bytes),
         {.kind = SECTION_TEXT,
          .fd = parts->text.fd,
          .bytes = parts->text.stored_bytes,
@@ -258,6 +303,12 @@ static int write_output(struct build *build, struct fault *why)
     };
 #undef PART
     size_t section_count = sizeof(sections) / sizeof(sections[0]);
+    if (!search->body_lengths) {
+        /* Without search: the text follows what there is otherwise. */
+        const size_t absent = SECTION_POSITIONS - SECTION_SEARCH_INFO + 1;
+        sections[section_count - 1 - absent] = sections[section_count - 1];
+        section_count -= absent;
+    }
 
     struct image_header header;
     int rc = image_plan(&header, sections, section_count, why);
@@ -287,6 +338,8 @@ static void build_fini(struct build *build)
     arc_list_fini(&build->parts.arcs);
     graph_built_fini(&build->parts.graph);
     spmv_built_fini(&build->parts.spmv);
+    postings_build_destroy(&build->parts.words);
+    postings_built_fini(&build->parts.search);
     free(build->rank.scores);
     free(build->rank.order);
     free(build->rank.positions);
@@ -321,6 +374,8 @@ int build_index(const struct build_options *options, struct build_report *report
         rc = run_phase(make_graph, &build, &report->graph_s, why);
     if (!rc)
         rc = run_phase(make_layout, &build, &report->layout_s, why);
+    if (!rc)
+        rc = run_phase(make_search, &build, &report->search_s, why);
     if (!rc)
         rc = run_phase(make_ranks, &build, &report->rank_s, why);
     if (!rc)

@@ -20,6 +20,7 @@ struct build_options {
     const char *output;
     bool quiet;     /* no progress on stderr */
     int zstd_level; /* of the article text; 0: the default, 1 */
+    bool no_search; /* leave out full-text search */
     /* Fills `ranks` (arrays of the right sizes) for the finished index: PageRank by the daemon's
      * own job machinery, handed in so that building does not depend on it. */
     int (*rank)(void *owner, const struct index_view *index, const struct rank_arrays *ranks,
@@ -42,7 +43,7 @@ struct build_report {
     uint64_t links_repeated;
     struct section sections[SECTION_KIND_COUNT];
     unsigned section_count;
-    double read_s, graph_s, titles_s, layout_s, rank_s, write_s, total_s;
+    double read_s, graph_s, titles_s, layout_s, search_s, rank_s, write_s, total_s;
     uint64_t peak_rss_bytes;
     uint64_t file_bytes;
 };

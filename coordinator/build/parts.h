@@ -7,6 +7,7 @@
 
 #include "coordinator/build/text_writer.h"
 #include "shm/index.h"
+#include "shm/postings_build.h"
 
 struct build_parts {
     struct index_meta meta;
@@ -16,6 +17,8 @@ struct build_parts {
     struct arc_list arcs; /* consumed by graph_build() */
     struct graph_built graph;
     struct spmv_built spmv;
+    struct postings_build *words; /* NULL: no full-text search */
+    struct postings_built search;
 };
 
 /* Copies a C string into one of the meta's fields, cut at a character if it is too long. */

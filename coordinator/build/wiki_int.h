@@ -40,6 +40,8 @@ struct wiki {
     bool first_letter;
     struct page_link *page_links;
     size_t page_link_count, page_link_capacity;
+    char *readable; /* of the page being read */
+    size_t readable_capacity;
 };
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "coordinator/build/array.h"
 #include "coordinator/build/wiki_int.h"
+#include "shm/readable.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -70,6 +71,19 @@ static int put_links(struct wiki *wiki)
     return rc;
 }
 
+/* Vertices are numbered as pages come, which is the order that postings want. */
+static int take_words(struct wiki *wiki, const struct dump_page *page, struct fault *why)
+{
+    char *readable = array_reserve(wiki->readable, &wiki->readable_capacity, page->text_length, 1);
+    if (page->text_length && !readable)
+        return fault_set(why, ENOMEM, "out of memory for a page of %zu bytes", page->text_length);
+    wiki->readable = readable;
+    const size_t length =
+        page->text_length ? readable_text(page->text, page->text_length, readable) : 0;
+    return postings_build_add(wiki->parts->words, page->title, page->title_length, readable, length,
+                              why);
+}
+
 static int take_article(struct wiki *wiki, const struct dump_page *page, uint32_t name,
                         struct fault *why)
 {
@@ -90,6 +104,11 @@ static int take_article(struct wiki *wiki, const struct dump_page *page, uint32_
     if (rc)
         return rc;
 
+    if (wiki->parts->words) {
+        rc = take_words(wiki, page, why);
+        if (rc)
+            return rc;
+    }
     wiki->page_link_count = 0;
     rc = wikitext_links(wiki->rules, page->text, page->text_length, take_link, wiki);
     if (!rc)
@@ -178,6 +197,9 @@ static void drop_reading_state(struct wiki *wiki)
 {
     link_rules_destroy(&wiki->rules);
     free(wiki->page_links);
+    free(wiki->readable);
+    wiki->readable = NULL;
+    wiki->readable_capacity = 0;
     wiki->page_links = NULL;
     wiki->page_link_count = wiki->page_link_capacity = 0;
     names_drop_lookup(&wiki->names);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Small integers in few bits, up to 128 at a time: a width that fits most of them, and the rest as
+ * exceptions.
+ *
+ *   width u8 (0 to 32; bit 7: there are exceptions) | then how many u8 | values |
+ *   per exception: index u8, high bits varint
+ *
+ * 128 values are laid out in four lanes of 32 bits (value i in lane i mod 4), which any machine
+ * with 128-bit vectors unpacks without shuffling; fewer stand one after the other, bit by bit.
+ */
+#ifndef FORKLORE_SHM_PACKED_H
+#define FORKLORE_SHM_PACKED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PACKED_COUNT     128
+#define PACKED_MAX_BYTES (2 + 4 * PACKED_COUNT + 8)
+#define PACKED_SLACK     16 /* readable bytes needed after the last pack */
+
+/* Writes at most PACKED_MAX_BYTES; returns how many. */
+size_t packed_put(const uint32_t *values, unsigned count, unsigned char *out);
+
+/* Reads a pack of `count` values; returns its end. Never reads more than PACKED_SLACK bytes past
+ * a well-formed pack, and never writes past values[PACKED_COUNT - 1] whatever the bytes. */
+const unsigned char *packed_get(const unsigned char *in, unsigned count,
+                                uint32_t values[static PACKED_COUNT]);
+
+/* The pack's end, without reading the values. */
+const unsigned char *packed_skip(const unsigned char *in, unsigned count);
+
+static inline size_t varint_put(unsigned char *out, uint64_t value)
+{
+    size_t used = 0;
+    for (; value >= 0x80; value >>= 7)
+        out[used++] = (unsigned char)(value | 0x80);
+    out[used++] = (unsigned char)value;
+    return used;
+}
+
+static inline uint64_t varint_get(const unsigned char **at)
+{
+    const unsigned char *in = *at;
+    uint64_t value = *in & 0x7f;
+    for (unsigned shift = 7; *in++ & 0x80 && shift < 64; shift += 7)
+        value |= (uint64_t)(*in & 0x7f) << shift;
+    *at = in;
+    return value;
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Postings: for each word the pages that have it, in ascending vertices, how often, and at which
+ * positions; in blocks of 128 pages with what is needed to skip them (docs/layout.md).
+ *
+ * Scores are BM25's without the (k1 + 1) factor. A page's part of a word's score, impact, is
+ * tf / (tf + slope * length + base), below 1; a block has a bound of its pages' impacts.
+ */
+#ifndef FORKLORE_SHM_POSTINGS_H
+#define FORKLORE_SHM_POSTINGS_H
+
+#include "shm/packed.h"
+#include "shm/word_list.h"
+
+#define POSTINGS_BLOCK PACKED_COUNT
+#define POSTINGS_END   UINT32_MAX
+#define SEARCH_K1      1.2
+#define SEARCH_B       0.75
+
+enum search_field { FIELD_BODY, FIELD_NAME };
+
+struct field_norm {
+    double base, slope; /* k1 (1 - b), k1 b / average length */
+};
+
+/* Everything a search needs, borrowed from the index. info is NULL in an index without search. */
+struct search_view {
+    const struct search_info *info;
+    const uint32_t *body_lengths; /* [page_count] */
+    const uint16_t *name_lengths; /* [page_count] */
+    struct word_list words;
+    struct field_norm norms[2]; /* by field */
+    uint32_t page_count;
+};
+
+void search_norms(struct field_norm norms[2], const struct search_info *info, uint32_t page_count);
+
+static inline uint32_t search_length(const struct search_view *view, enum search_field field,
+                                     uint32_t page)
+{
+    return field == FIELD_BODY ? view->body_lengths[page] : view->name_lengths[page];
+}
+
+static inline double search_impact(const struct field_norm *norm, uint32_t tf, uint32_t length)
+{
+    return tf / (tf + (norm->base + norm->slope * length));
+}
+
+/* Bounds are stored in 16 bits, rounded up. */
+static inline double impact_bound(uint16_t stored)
+{
+    return stored / 65535.0;
+}
+
+typedef uint32_t u32_anywhere __attribute__((aligned(1)));
+typedef uint16_t u16_anywhere __attribute__((aligned(1)));
+
+/* One word's list being read. */
+struct postings {
+    uint32_t pages; /* df */
+    uint32_t block_count;
+    const u32_anywhere *lasts;        /* [block_count] last page of each block; NULL: one block */
+    const u32_anywhere *offsets;      /* [block_count] of each block from `blocks` */
+    const u32_anywhere *position_ats; /* [block_count] */
+    const u16_anywhere *bounds;       /* [block_count] */
+    const unsigned char *blocks, *positions;
+    double bound;    /* of all blocks */
+    uint32_t single; /* position of a word that occurs once */
+    bool is_single;
+
+    uint32_t block;               /* the one that is decoded; block_count at the end */
+    uint32_t count, at;           /* its pages, and the current one */
+    const unsigned char *tf_pack; /* NULL: tfs are decoded */
+
+    /* Positions of the current block. */
+    uint32_t positions_block; /* whose prefix sums these are; UINT32_MAX: none */
+    uint32_t pack;            /* decoded in pack_values; UINT32_MAX: none */
+    uint32_t pack_count;
+    const unsigned char *packs, *pack_offsets;
+
+    uint32_t docs[POSTINGS_BLOCK];
+    uint32_t tfs[POSTINGS_BLOCK];
+    uint32_t starts[POSTINGS_BLOCK + 1]; /* tfs summed up: where each page's positions begin */
+    uint32_t pack_values[POSTINGS_BLOCK];
+};
+
+/* Stands before the first page afterwards, with no block decoded. */
+void postings_open(struct postings *postings, const struct word_entry *entry);
+
+/* Decodes a block and stands on its first page; false past the last block. */
+bool postings_load(struct postings *postings, uint32_t block);
+
+/* The first block from `from` on that ends at or after `page`; block_count if none does. */
+uint32_t postings_block_of(const struct postings *postings, uint32_t from, uint32_t page);
+
+static inline uint32_t postings_last(const struct postings *postings, uint32_t block)
+{
+    return postings->lasts ? postings->lasts[block] : POSTINGS_END - 1;
+}
+
+static inline double postings_bound(const struct postings *postings, uint32_t block)
+{
+    return postings->lasts ? impact_bound(postings->bounds[block]) : postings->bound;
+}
+
+/* The current page, or POSTINGS_END. */
+static inline uint32_t postings_page(const struct postings *postings)
+{
+    return postings->block < postings->block_count ? postings->docs[postings->at] : POSTINGS_END;
+}
+
+/* Goes to the first page that is not below `page`, which is not below the current one. */
+uint32_t postings_seek(struct postings *postings, uint32_t page);
+uint32_t postings_next(struct postings *postings);
+
+void postings_load_tfs(struct postings *postings);
+static inline uint32_t postings_tf(struct postings *postings)
+{
+    if (postings->tf_pack)
+        postings_load_tfs(postings);
+    return postings->tfs[postings->at];
+}
+
+/* The current page's positions, tf of them, ascending. */
+void postings_positions(struct postings *postings, uint32_t *positions);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An entry of a block: bytes shared with the word before u8, further bytes u8, these bytes,
+ * pages varint, occurrences - pages varint, and then, for a word that occurs once, its page and
+ * position, else the bytes of its postings and of its positions, all varints.
+ */
+#include "shm/word_list.h"
+
+#include "shm/packed.h"
+
+#include <string.h>
+
+uint64_t word_key(const char *key, size_t length)
+{
+    unsigned char head[8] = {0};
+    uint64_t value;
+    memcpy(head, key, length < sizeof head ? length : sizeof head);
+    memcpy(&value, head, sizeof value);
+    return __builtin_bswap64(value);
+}
+
+static int compare(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    const int order = memcmp(a, b, a_length < b_length ? a_length : b_length);
+    return order ? order : (a_length > b_length) - (a_length < b_length);
+}
+
+/* Compares a block's first word, which shares nothing and so stands there in full. */
+static int compare_first(const struct word_list *list, uint64_t block, const char *key,
+                         size_t length)
+{
+    const unsigned char *at = list->bytes + list->blocks[block].bytes_at;
+    return compare((const char *)at + 2, at[1], key, length);
+}
+
+/* The last block whose first word is not above the key; 0 if there is none. */
+static uint64_t find_block(const struct word_list *list, const char *key, size_t length)
+{
+    const struct word_block *base = list->blocks;
+    const uint64_t head = word_key(key, length);
+    /* After the loop `base` is the last block whose first eight bytes are not above the key's. */
+    for (uint64_t left = list->block_count; left > 1;) {
+        const uint64_t half = left / 2;
+        base = base[half].key <= head ? base + half : base;
+        left -= half;
+    }
+    uint64_t high = (uint64_t)(base - list->blocks);
+    if (base->key != head)
+        return high;
+    /* Of those that begin like the key, by their whole words. */
+    uint64_t low = 0;
+    while (low < high) {
+        const uint64_t middle = low + (high - low + 1) / 2;
+        if (compare_first(list, middle, key, length) <= 0)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    return low;
+}
+
+static const unsigned char *read_entry(const struct word_list *list, const unsigned char *at,
+                                       struct word_entry *entry, uint64_t *postings_at,
+                                       uint64_t *positions_at)
+{
+    const uint64_t pages = varint_get(&at), more = varint_get(&at);
+    const uint64_t first = varint_get(&at), second = varint_get(&at);
+    *entry = (struct word_entry){.pages = (uint32_t)pages, .occurrences = pages + more};
+    if (pages == 1 && more == 0) {
+        entry->page = (uint32_t)first;
+        entry->position = (uint32_t)second;
+        return at;
+    }
+    entry->postings = list->postings + *postings_at;
+    entry->positions = list->positions + *positions_at;
+    entry->postings_bytes = first;
+    entry->positions_bytes = second;
+    *postings_at += first;
+    *positions_at += second;
+    return at;
+}
+
+bool word_list_find(const struct word_list *list, const char *key, size_t length,
+                    struct word_entry *entry)
+{
+    if (list->block_count == 0)
+        return false;
+    const uint64_t number = find_block(list, key, length);
+    const struct word_block *block = &list->blocks[number];
+    const unsigned char *at = list->bytes + block->bytes_at;
+    uint64_t postings_at = block->postings_at, positions_at = block->positions_at;
+    const uint64_t left = list->count - number * WORDS_PER_BLOCK;
+    size_t match = 0; /* bytes that the word before has in common with the key */
+    for (unsigned i = 0; i < WORDS_PER_BLOCK && i < left; i++) {
+        const size_t shared = at[0], more = at[1];
+        const unsigned char *suffix = at + 2;
+        at = suffix + more;
+        /* The word before was below the key: so is one that shares more with it than the key. */
+        if (shared < match)
+            return false;
+        if (shared == match) {
+            size_t same = 0;
+            while (same < more && match + same < length &&
+                   suffix[same] == (unsigned char)key[match + same])
+                same++;
+            match += same;
+            if (match == length && same == more) {
+                read_entry(list, at, entry, &postings_at, &positions_at);
+                return true;
+            }
+            if (match == length || (same < more && suffix[same] > (unsigned char)key[match]))
+                return false;
+        }
+        at = read_entry(list, at, entry, &postings_at, &positions_at);
+    }
+    return false;
+}
+
+void word_list_seek(struct word_cursor *cursor, const struct word_list *list, const char *key,
+                    size_t length)
+{
+    *cursor = (struct word_cursor){.list = list};
+    if (list->block_count == 0)
+        return;
+    cursor->next = (uint32_t)(find_block(list, key, length) * WORDS_PER_BLOCK);
+    for (;;) {
+        struct word_cursor before = *cursor;
+        if (!word_list_next(cursor))
+            return;
+        if (compare(cursor->key, cursor->length, key, length) >= 0) {
+            *cursor = before;
+            return;
+        }
+    }
+}
+
+bool word_list_next(struct word_cursor *cursor)
+{
+    const struct word_list *list = cursor->list;
+    if (cursor->next >= list->count)
+        return false;
+    if (cursor->next % WORDS_PER_BLOCK == 0) {
+        const struct word_block *block = &list->blocks[cursor->next / WORDS_PER_BLOCK];
+        cursor->at = list->bytes + block->bytes_at;
+        cursor->postings_at = block->postings_at;
+        cursor->positions_at = block->positions_at;
+        cursor->length = 0;
+    }
+    const size_t shared = cursor->at[0], more = cursor->at[1];
+    memcpy(cursor->key + shared, cursor->at + 2, more);
+    cursor->length = (uint32_t)(shared + more);
+    cursor->at = read_entry(list, cursor->at + 2 + more, &cursor->entry, &cursor->postings_at,
+                            &cursor->positions_at);
+    cursor->next++;
+    return true;
+}
