@@ -20,6 +20,11 @@ static const struct query_method METHODS[] = {
     {"related", query_related, {"titles", "limit", "damping", "epsilon"}},
     {"path", query_path, {"from", "to", "max_length"}},
     {"export", query_export, {"what", "cursor", "limit"}},
+    {"search",
+     query_search,
+     {"query", "limit", "offset", "rank", "exact_hits", "snippets", "title_weight",
+      "pagerank_weight", "prune"}},
+    {"explain", query_explain, {"query", "title", "rank", "title_weight", "pagerank_weight"}},
 };
 
 static const struct query_method *find_method(const char *name, size_t length)
@@ -57,6 +62,7 @@ void query_engine_destroy(struct query_engine **engine)
         return;
     article_store_destroy(&(*engine)->articles);
     title_order_destroy(&(*engine)->order);
+    search_engine_destroy(&(*engine)->search);
     free(*engine);
     *engine = NULL;
 }

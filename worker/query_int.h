@@ -13,16 +13,18 @@
 #include "worker/article.h"
 #include "worker/patience.h"
 #include "worker/query.h"
+#include "worker/search.h"
 #include "worker/title_order.h"
 
-#define QUERY_PARAMS_MAX 5
+#define QUERY_PARAMS_MAX 9
 
 struct query_engine {
     const struct index_view *index;
     uint64_t generation;
     uint64_t random_state;
     struct article_store *articles;
-    struct title_order *order; /* NULL until the first export */
+    struct title_order *order;    /* NULL until the first export */
+    struct search_engine *search; /* NULL until the first search */
 };
 
 struct query;
@@ -75,6 +77,7 @@ bool query_param_uint(struct query *query, unsigned position, uint64_t least, ui
                       uint64_t *value); /* left alone if absent */
 bool query_param_double(struct query *query, unsigned position, double least, double most,
                         double *value);
+bool query_param_bool(struct query *query, unsigned position, bool *value);
 /* One of `choices` (NULL-terminated); the first one if absent. */
 bool query_param_choice(struct query *query, unsigned position, const char *const *choices,
                         unsigned *choice);
@@ -112,5 +115,7 @@ void query_rank(struct query *query); /* query_rank.c */
 void query_top(struct query *query);
 void query_related(struct query *query); /* query_related.c */
 void query_export(struct query *query);  /* query_export.c */
+void query_search(struct query *query);  /* query_search.c */
+void query_explain(struct query *query);
 
 #endif

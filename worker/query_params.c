@@ -41,6 +41,11 @@ bool query_param_double(struct query *query, unsigned position, double least, do
     return rpc_arg_double(&query->args, position, least, most, value) || refuse(query);
 }
 
+bool query_param_bool(struct query *query, unsigned position, bool *value)
+{
+    return rpc_arg_bool(&query->args, position, value) || refuse(query);
+}
+
 bool query_param_choice(struct query *query, unsigned position, const char *const *choices,
                         unsigned *choice)
 {

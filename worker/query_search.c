@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Full-text search as methods: search, and explain for one page.
+ */
+#include "worker/query_int.h"
+
+#include "worker/snippet.h"
+#include "worker/suggest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIMIT_MAX  1000
+#define OFFSET_MAX 100000
+#define WEIGHT_MAX 1e6
+
+static const char *const RANKS[] = {"default", "bm25", NULL};
+
+static uint64_t now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+/* The query in parameter 0, and an engine for it. */
+static bool begin(struct query *query, struct text_ref *text, struct search_query *parsed)
+{
+    struct fault why;
+    if (!query_param_text(query, 0, text))
+        return false;
+    if (!query->index->search.info)
+        return query_fail(query, RPC_NOT_AVAILABLE,
+                          "%s: this index was built without full-text search", query->method->name);
+    if (!query->engine->search && search_engine_create(&query->engine->search, query->index))
+        return query_fail(query, RPC_INTERNAL, "%s: out of memory", query->method->name);
+    const int rc = search_query_parse(parsed, text->bytes, text->length, &why);
+    if (rc == -EINVAL)
+        return query_fail(query, RPC_BAD_PARAMS, "%s: %s", query->method->name, why.text);
+    if (rc) {
+        query_error_errno(query, rc);
+        return false;
+    }
+    return true;
+}
+
+static bool read_ranking(struct query *query, unsigned rank, unsigned title_weight,
+                         unsigned pagerank_weight, struct search_options *options)
+{
+    unsigned choice;
+    options->title_weight = SEARCH_TITLE_WEIGHT;
+    options->pagerank_weight = SEARCH_PAGERANK_WEIGHT;
+    if (!query_param_choice(query, rank, RANKS, &choice) ||
+        !query_param_double(query, title_weight, 0, WEIGHT_MAX, &options->title_weight) ||
+        !query_param_double(query, pagerank_weight, 0, WEIGHT_MAX, &options->pagerank_weight))
+        return false;
+    options->bm25 = choice == 1;
+    return true;
+}
+
+/* --- Snippets and suggestions --------------------------------------------------------------- */
+
+static int read_text(struct query *query, uint32_t page, struct article *readable)
+{
+    struct article element = {0}, wikitext = {0};
+    struct fault why;
+    int rc = article_element(query->engine->articles, page, &element, &why);
+    if (!rc)
+        rc = article_wikitext(&element, &wikitext, &why);
+    if (!rc)
+        rc = article_readable(&wikitext, readable, &why);
+    free(element.bytes);
+    free(wikitext.bytes);
+    return rc;
+}
+
+/* Two values: the snippet, and where its marks are. A page whose text cannot be read has none. */
+static void put_snippet(struct query *query, const struct search_query *parsed, uint32_t page)
+{
+    struct wire_out *out = query->out;
+    struct article text = {0};
+    struct snippet snippet;
+    const bool readable = read_text(query, page, &text) == 0;
+    wire_key(out, "snippet");
+    if (!readable) {
+        wire_nil(out);
+        wire_key(out, "marks");
+        wire_array(out, 0);
+        return;
+    }
+    snippet_find(parsed, text.bytes, text.length, &snippet);
+    wire_str(out, text.bytes + snippet.start, snippet.length);
+    wire_key(out, "marks");
+    wire_array(out, snippet.mark_count);
+    for (unsigned i = 0; i < snippet.mark_count; i++) {
+        wire_array(out, 2);
+        wire_uint(out, snippet.marks[i].start);
+        wire_uint(out, snippet.marks[i].end);
+    }
+    free(text.bytes);
+}
+
+#define SUGGESTED_WORDS_MAX 4 /* of a query: each is a walk through the words */
+
+/* The query with its unknown words replaced, or nil. -ETIME, -ENOMEM. */
+static int put_suggestion(struct query *query, struct text_ref text,
+                          const struct search_query *parsed)
+{
+    char *better = malloc(text.length + SUGGESTED_WORDS_MAX * (size_t)WORD_MAX_BYTES + 1);
+    size_t used = 0, copied = 0;
+    unsigned replaced = 0;
+    if (!better)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < parsed->word_count && replaced < SUGGESTED_WORDS_MAX; i++) {
+        const struct search_word *word = &parsed->words[i];
+        char found[WORD_MAX_BYTES];
+        if (search_knows(query->index, search_query_word(parsed, i)) || word->start < copied ||
+            (word->end < text.length && text.bytes[word->end] == '*'))
+            continue;
+        const int length =
+            suggest_word(query->index, search_query_word(parsed, i), found, &query->patience);
+        if (length < 0) {
+            free(better);
+            return length;
+        }
+        if (length == 0)
+            continue;
+        memcpy(better + used, text.bytes + copied, word->start - copied);
+        used += word->start - copied;
+        memcpy(better + used, found, (size_t)length);
+        used += (size_t)length;
+        copied = word->end;
+        replaced++;
+    }
+    if (replaced) {
+        memcpy(better + used, text.bytes + copied, text.length - copied);
+        used += text.length - copied;
+        wire_str(query->out, better, used);
+    } else {
+        wire_nil(query->out);
+    }
+    free(better);
+    return 0;
+}
+
+/* --- search ---------------------------------------------------------------------------------- */
+
+struct search_request {
+    struct text_ref text;
+    struct search_query parsed;
+    struct search_options options;
+    uint64_t limit, offset;
+    bool snippets;
+    uint64_t start_us;
+};
+
+static bool put_results(struct query *query, const struct search_request *request,
+                        const struct search_result *result)
+{
+    const struct index_view *index = query->index;
+    struct wire_out *out = query->out;
+    const uint32_t first =
+        request->offset < result->count ? (uint32_t)request->offset : result->count;
+    wire_array(out, result->count - first);
+    for (uint32_t i = first; i < result->count; i++) {
+        const uint32_t page = result->hits[i].page;
+        wire_map(out, request->snippets ? 7 : 5);
+        wire_key(out, "title");
+        query_text(out, query_page_title(query, page));
+        wire_key(out, "id");
+        wire_uint(out, index->pages[page].id);
+        wire_key(out, "score");
+        wire_double(out, result->hits[i].score);
+        wire_key(out, "length");
+        wire_uint(out, index->search.body_lengths[page]);
+        wire_key(out, "rank");
+        wire_uint(out, UINT64_C(1) + index->rank.positions[page]);
+        if (!request->snippets)
+            continue;
+        if (query_late(query, PATIENCE_WORK))
+            return false;
+        put_snippet(query, &request->parsed, page);
+    }
+    return true;
+}
+
+static void answer(struct query *query, const struct search_request *request,
+                   const struct search_result *result)
+{
+    struct wire_out *out = query_answer(query);
+    wire_map(out, 5);
+    wire_key(out, "hits");
+    wire_uint(out, result->matched);
+    wire_key(out, "hits_exact");
+    wire_bool(out, result->matched_all);
+    wire_key(out, "results");
+    if (!put_results(query, request, result))
+        return;
+    wire_key(out, "suggestion");
+    const int rc = put_suggestion(query, request->text, &request->parsed);
+    if (rc) {
+        query_error_errno(query, rc);
+        return;
+    }
+    wire_key(out, "took_us");
+    wire_uint(out, now_us() - request->start_us);
+}
+
+void query_search(struct query *query)
+{
+    struct search_request request = {.limit = 10, .snippets = true, .start_us = now_us()};
+    struct search_result result;
+    bool exact_hits = false, prune = true;
+    if (!query_param_uint(query, 1, 0, LIMIT_MAX, &request.limit) ||
+        !query_param_uint(query, 2, 0, OFFSET_MAX, &request.offset) ||
+        !read_ranking(query, 3, 6, 7, &request.options) ||
+        !query_param_bool(query, 4, &exact_hits) ||
+        !query_param_bool(query, 5, &request.snippets) || !query_param_bool(query, 8, &prune) ||
+        !begin(query, &request.text, &request.parsed))
+        return;
+    request.options.count = (uint32_t)(request.limit ? request.limit + request.offset : 0);
+    request.options.exhaustive = exact_hits || !prune;
+    const int rc = search_run(query->engine->search, &request.parsed, &request.options,
+                              &query->patience, &result);
+    if (rc)
+        query_error_errno(query, rc);
+    else
+        answer(query, &request, &result);
+    search_query_fini(&request.parsed);
+}
+
+/* --- explain --------------------------------------------------------------------------------- */
+
+struct explanation {
+    struct query *query;
+    const struct search_query *parsed;
+    struct search_share *shares;
+    uint32_t count;
+    double sum;
+};
+
+static void keep_share(void *owner, const struct search_share *share)
+{
+    struct explanation *x = owner;
+    x->shares[x->count++] = *share;
+    if (share->leaf->occur != OCCUR_NOT)
+        x->sum += share->score;
+}
+
+static void put_share(const struct explanation *x, const struct search_share *share)
+{
+    static const char *const occurs[] = {"should", "must", "not"};
+    static const char *const fields[] = {"body", "title"};
+    struct wire_out *out = x->query->out;
+    const struct search_leaf *leaf = share->leaf;
+    char text[256];
+    size_t used = 0;
+    for (uint32_t i = 0; i < leaf->count; i++) {
+        const struct text_ref word = search_query_word(x->parsed, leaf->first + i);
+        if (word.length + 2 > sizeof text - used)
+            break;
+        if (i)
+            text[used++] = ' ';
+        memcpy(text + used, word.bytes, word.length);
+        used += word.length;
+    }
+    if (leaf->kind == LEAF_PREFIX && used < sizeof text)
+        text[used++] = '*';
+    wire_map(out, 10);
+    wire_key(out, "term");
+    wire_str(out, text, used);
+    wire_key(out, "field");
+    wire_cstr(out, fields[share->field]);
+    wire_key(out, "occur");
+    wire_cstr(out, occurs[leaf->occur]);
+    wire_key(out, "tf");
+    wire_uint(out, share->tf);
+    wire_key(out, "df");
+    wire_uint(out, share->pages);
+    wire_key(out, "length");
+    wire_uint(out, share->length);
+    wire_key(out, "idf");
+    wire_double(out, share->idf);
+    wire_key(out, "boost");
+    wire_double(out, leaf->boost);
+    wire_key(out, "weight");
+    wire_double(out, share->weight);
+    wire_key(out, "contribution");
+    wire_double(out, leaf->occur == OCCUR_NOT ? 0 : share->score);
+}
+
+static void answer_explanation(const struct explanation *x, uint32_t page, double pagerank)
+{
+    struct query *query = x->query;
+    struct wire_out *out = query_answer(query);
+    wire_map(out, 5);
+    wire_key(out, "title");
+    query_text(out, query_page_title(query, page));
+    wire_key(out, "id");
+    wire_uint(out, query->index->pages[page].id);
+    wire_key(out, "score");
+    wire_double(out, x->sum + pagerank);
+    wire_key(out, "pagerank");
+    wire_double(out, pagerank);
+    wire_key(out, "terms");
+    wire_array(out, x->count);
+    for (uint32_t i = 0; i < x->count; i++)
+        put_share(x, &x->shares[i]);
+}
+
+void query_explain(struct query *query)
+{
+    struct text_ref text;
+    struct search_query parsed;
+    struct search_options options = {.count = 1};
+    struct found_title found;
+    double pagerank;
+    if (!read_ranking(query, 2, 3, 4, &options) || !query_param_title(query, 1, &found) ||
+        !begin(query, &text, &parsed))
+        return;
+    struct explanation x = {.query = query, .parsed = &parsed};
+    x.shares = calloc(2 * (size_t)parsed.leaf_count, sizeof *x.shares);
+    const int rc = x.shares ? search_explain(query->engine->search, &parsed, &options, found.vertex,
+                                             keep_share, &x, &pagerank, &query->patience)
+                            : -ENOMEM;
+    if (rc)
+        query_error_errno(query, rc);
+    else
+        answer_explanation(&x, found.vertex, pagerank);
+    free(x.shares);
+    search_query_fini(&parsed);
+}

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/search_cursor.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- Scratch memory ------------------------------------------------------------------------ */
+
+#define SCRATCH_CHUNK_BYTES ((size_t)256 << 10)
+
+struct scratch_chunk {
+    struct scratch_chunk *next;
+    size_t used, capacity;
+    max_align_t data[];
+};
+
+struct search_scratch {
+    struct scratch_chunk *first; /* of SCRATCH_CHUNK_BYTES, always there */
+};
+
+static struct scratch_chunk *new_chunk(size_t bytes)
+{
+    struct scratch_chunk *chunk = malloc(sizeof *chunk + bytes);
+    if (chunk)
+        *chunk = (struct scratch_chunk){.capacity = bytes};
+    return chunk;
+}
+
+int scratch_create(struct search_scratch **scratch)
+{
+    *scratch = calloc(1, sizeof **scratch);
+    if (!*scratch)
+        return -ENOMEM;
+    (*scratch)->first = new_chunk(SCRATCH_CHUNK_BYTES);
+    if ((*scratch)->first)
+        return 0;
+    free(*scratch);
+    *scratch = NULL;
+    return -ENOMEM;
+}
+
+void scratch_reset(struct search_scratch *scratch)
+{
+    struct scratch_chunk *first = scratch->first;
+    while (first->next) {
+        struct scratch_chunk *chunk = first->next;
+        first->next = chunk->next;
+        free(chunk);
+    }
+    first->used = 0;
+}
+
+void scratch_destroy(struct search_scratch **scratch)
+{
+    if (!*scratch)
+        return;
+    scratch_reset(*scratch);
+    free((*scratch)->first);
+    free(*scratch);
+    *scratch = NULL;
+}
+
+void *scratch_alloc(struct search_scratch *scratch, size_t bytes)
+{
+    struct scratch_chunk *first = scratch->first, *chunk = first->next ? first->next : first;
+    bytes = (bytes + sizeof(max_align_t) - 1) / sizeof(max_align_t) * sizeof(max_align_t);
+    if (chunk->capacity - chunk->used < bytes) {
+        chunk = new_chunk(bytes > SCRATCH_CHUNK_BYTES ? bytes : SCRATCH_CHUNK_BYTES);
+        if (!chunk)
+            return NULL;
+        chunk->next = first->next;
+        first->next = chunk;
+    }
+    void *memory = (char *)chunk->data + chunk->used;
+    chunk->used += bytes;
+    return memory;
+}
+
+/* --- Making cursors ------------------------------------------------------------------------ */
+
+static double idf_of(const struct search_view *search, uint64_t pages)
+{
+    return log(1 + ((double)search->page_count - (double)pages + 0.5) / ((double)pages + 0.5));
+}
+
+static double field_weight(const struct cursor_maker *maker, enum search_field field)
+{
+    return field == FIELD_NAME && !maker->options->bm25 ? maker->options->title_weight : 1;
+}
+
+static size_t field_key(enum search_field field, struct text_ref word, char key[WORD_KEY_BYTES])
+{
+    const size_t prefix = field == FIELD_NAME;
+    if (prefix)
+        key[0] = WORD_NAME_FIELD;
+    memcpy(key + prefix, word.bytes, word.length);
+    return prefix + word.length;
+}
+
+static int make_term(const struct cursor_maker *maker, struct text_ref word,
+                     enum search_field field, struct cursor *c)
+{
+    char key[WORD_KEY_BYTES];
+    struct word_entry entry;
+    c->kind = CURSOR_NONE;
+    c->page = POSTINGS_END;
+    if (!word_list_find(&maker->search->words, key, field_key(field, word, key), &entry))
+        return 0;
+    c->term = scratch_alloc(maker->scratch, sizeof *c->term);
+    if (!c->term)
+        return -ENOMEM;
+    c->kind = CURSOR_TERM;
+    c->cost = entry.pages;
+    c->idf = idf_of(maker->search, entry.pages);
+    c->term->scored_block = UINT32_MAX;
+    postings_open(&c->term->postings, &entry);
+    c->page = postings_seek(&c->term->postings, 0);
+    return 0;
+}
+
+static int by_cost(const void *a, const void *b)
+{
+    const struct cursor *x = a, *y = b;
+    return x->cost != y->cost ? (x->cost > y->cost) - (x->cost < y->cost)
+                              : (x->offset > y->offset) - (x->offset < y->offset);
+}
+
+static uint32_t seek_phrase(struct cursor *c, uint32_t page);
+
+static int make_phrase(const struct cursor_maker *maker, enum search_field field, struct cursor *c)
+{
+    const uint32_t count = c->leaf->count;
+    double least = 1;
+    c->kind = CURSOR_NONE;
+    c->page = POSTINGS_END;
+    c->parts = scratch_alloc(maker->scratch, count * sizeof *c->parts);
+    if (!c->parts)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++) {
+        struct cursor *part = &c->parts[i];
+        *part = (struct cursor){.field = field, .offset = i, .weight = 1};
+        int rc = make_term(maker, search_query_word(maker->query, c->leaf->first + i), field, part);
+        if (rc)
+            return rc;
+        if (part->kind == CURSOR_NONE)
+            return 0;
+        part->bound = part->term->postings.bound;
+        c->idf += part->idf;
+        least = part->term->postings.bound < least ? part->term->postings.bound : least;
+    }
+    qsort(c->parts, count, sizeof *c->parts, by_cost);
+    c->part_count = count;
+    c->kind = CURSOR_PHRASE;
+    c->cost = c->parts[0].cost;
+    c->bound = least;
+    c->page = seek_phrase(c, 0);
+    return 0;
+}
+
+/* Sets the bits of all pages of all words that begin so. */
+static int add_prefix(const struct cursor_maker *maker, struct text_ref word,
+                      enum search_field field, struct cursor *c)
+{
+    char key[WORD_KEY_BYTES];
+    const size_t length = field_key(field, word, key);
+    struct word_cursor *words = scratch_alloc(maker->scratch, sizeof *words);
+    struct postings *p = scratch_alloc(maker->scratch, sizeof *p);
+    if (!words || !p)
+        return -ENOMEM;
+    word_list_seek(words, &maker->search->words, key, length);
+    while (word_list_next(words) && words->length >= length &&
+           memcmp(words->key, key, length) == 0) {
+        if (patience_over(maker->patience, 1 + words->entry.pages / 16))
+            return -ETIME;
+        postings_open(p, &words->entry);
+        for (uint32_t block = 0; postings_load(p, block); block++)
+            for (unsigned i = 0; i < p->count; i++)
+                c->set[p->docs[i] / 64] |= UINT64_C(1) << p->docs[i] % 64;
+    }
+    return 0;
+}
+
+static uint32_t seek_set(const struct cursor *c, uint32_t page)
+{
+    const uint32_t n = c->part_count;
+    if (page >= n)
+        return POSTINGS_END;
+    uint32_t at = page / 64;
+    uint64_t bits = c->set[at] & UINT64_MAX << page % 64;
+    while (!bits) {
+        if (++at >= (n + 63) / 64)
+            return POSTINGS_END;
+        bits = c->set[at];
+    }
+    return at * 64 + (uint32_t)__builtin_ctzll(bits);
+}
+
+static int make_set(const struct cursor_maker *maker, struct cursor *c)
+{
+    const struct text_ref word = search_query_word(maker->query, c->leaf->first);
+    const uint32_t n = maker->search->page_count;
+    const size_t bytes = (n / 64 + (size_t)1) * sizeof *c->set;
+    int rc = 0;
+    c->kind = CURSOR_SET;
+    c->part_count = n;
+    c->set = scratch_alloc(maker->scratch, bytes);
+    if (!c->set)
+        return -ENOMEM;
+    memset(c->set, 0, bytes);
+    if (!c->leaf->in_title)
+        rc = add_prefix(maker, word, FIELD_BODY, c);
+    if (!rc && (c->leaf->in_title || !maker->options->bm25))
+        rc = add_prefix(maker, word, FIELD_NAME, c);
+    for (size_t i = 0; i < bytes / sizeof *c->set; i++)
+        c->cost += (uint64_t)__builtin_popcountll(c->set[i]);
+    c->idf = 1;
+    c->bound = 1;
+    c->page = seek_set(c, 0);
+    return rc;
+}
+
+int cursor_make(const struct cursor_maker *maker, const struct search_leaf *leaf,
+                enum search_field field, struct cursor *c)
+{
+    int rc;
+    *c = (struct cursor){.field = field, .leaf = leaf};
+    if (leaf->kind == LEAF_PREFIX) {
+        rc = make_set(maker, c);
+        c->weight = leaf->boost;
+    } else if (leaf->kind == LEAF_PHRASE) {
+        rc = make_phrase(maker, field, c);
+        c->weight = c->idf * leaf->boost * field_weight(maker, field);
+    } else {
+        rc = make_term(maker, search_query_word(maker->query, leaf->first), field, c);
+        c->weight = c->idf * leaf->boost * field_weight(maker, field);
+        c->bound = c->kind == CURSOR_TERM ? c->term->postings.bound : 0;
+    }
+    c->bound *= c->weight;
+    return rc;
+}
+
+int cursor_make_either(const struct cursor_maker *maker, const struct search_leaf *leaf,
+                       struct cursor *c)
+{
+    struct cursor *parts = scratch_alloc(maker->scratch, 2 * sizeof *parts);
+    if (!parts)
+        return -ENOMEM;
+    int rc = cursor_make(maker, leaf, FIELD_BODY, &parts[0]);
+    if (!rc)
+        rc = cursor_make(maker, leaf, FIELD_NAME, &parts[1]);
+    *c = (struct cursor){
+        .kind = CURSOR_EITHER,
+        .leaf = leaf,
+        .parts = parts,
+        .part_count = 2,
+        .cost = parts[0].cost + parts[1].cost,
+        .bound = parts[0].bound + parts[1].bound,
+        .page = parts[0].page < parts[1].page ? parts[0].page : parts[1].page,
+    };
+    if (parts[0].kind == CURSOR_NONE || parts[1].kind == CURSOR_NONE)
+        *c = parts[parts[0].kind == CURSOR_NONE];
+    return rc;
+}
+
+/* --- Moving -------------------------------------------------------------------------------- */
+
+/* All words' next common page. */
+static uint32_t seek_phrase(struct cursor *c, uint32_t page)
+{
+    for (;;) {
+        page = cursor_seek(&c->parts[0], page);
+        if (page == POSTINGS_END)
+            return page;
+        uint32_t i = 1, there = page;
+        for (; i < c->part_count && there == page; i++)
+            there = cursor_seek(&c->parts[i], page);
+        if (there == page)
+            return page;
+        page = there;
+    }
+}
+
+uint32_t cursor_seek(struct cursor *c, uint32_t page)
+{
+    if (c->page >= page)
+        return c->page;
+    switch (c->kind) {
+    case CURSOR_TERM:
+        c->page = postings_seek(&c->term->postings, page);
+        break;
+    case CURSOR_PHRASE:
+        c->page = seek_phrase(c, page);
+        break;
+    case CURSOR_SET:
+        c->page = seek_set(c, page);
+        break;
+    case CURSOR_EITHER: {
+        const uint32_t body = cursor_seek(&c->parts[0], page);
+        const uint32_t name = cursor_seek(&c->parts[1], page);
+        c->page = body < name ? body : name;
+        break;
+    }
+    case CURSOR_NONE:
+        break;
+    }
+    return c->page;
+}
+
+/* --- Phrases ------------------------------------------------------------------------------- */
+
+static int reserve(struct position_room *room, size_t count)
+{
+    if (count <= room->capacity)
+        return 0;
+    const size_t grown = count < 1024 ? 1024 : 2 * count;
+    for (int i = 0; i < 2; i++) {
+        uint32_t *list = reallocarray(room->lists[i], grown, sizeof *list);
+        if (!list)
+            return -ENOMEM;
+        room->lists[i] = list;
+    }
+    room->capacity = grown;
+    return 0;
+}
+
+/* Where the phrase begins, if `part` is one of its words: positions less the word's offset. */
+static uint32_t starts(struct cursor *part, uint32_t *list)
+{
+    const uint32_t tf = postings_tf(&part->term->postings);
+    postings_positions(&part->term->postings, list);
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < tf; i++) {
+        const uint32_t position = list[i];
+        list[used] = position - part->offset;
+        used += position >= part->offset;
+    }
+    return used;
+}
+
+static uint32_t intersect(uint32_t *a, uint32_t a_count, const uint32_t *b, uint32_t b_count)
+{
+    uint32_t used = 0, i = 0, j = 0;
+    while (i < a_count && j < b_count) {
+        const uint32_t x = a[i], y = b[j];
+        a[used] = x;
+        used += x == y;
+        i += x <= y;
+        j += y <= x;
+    }
+    return used;
+}
+
+static int count_phrase(struct position_room *room, struct cursor *c)
+{
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < c->part_count; i++) {
+        const uint32_t tf = postings_tf(&c->parts[i].term->postings);
+        most = tf > most ? tf : most;
+    }
+    if (reserve(room, most))
+        return -ENOMEM;
+    c->tf = starts(&c->parts[0], room->lists[0]);
+    for (uint32_t i = 1; i < c->part_count && c->tf > 0; i++) {
+        const uint32_t count = starts(&c->parts[i], room->lists[1]);
+        c->tf = intersect(room->lists[0], c->tf, room->lists[1], count);
+    }
+    return 0;
+}
+
+int cursor_confirm(const struct cursor_maker *maker, struct cursor *c)
+{
+    if (c->kind == CURSOR_PHRASE) {
+        const int rc = count_phrase(maker->room, c);
+        return rc ? rc : c->tf > 0;
+    }
+    if (c->kind != CURSOR_EITHER)
+        return 1;
+    int any = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        struct cursor *part = &c->parts[i];
+        const int rc = part->page == c->page ? cursor_confirm(maker, part) : 0;
+        if (rc < 0)
+            return rc;
+        any |= rc;
+    }
+    return any;
+}
+
+/* --- Scores -------------------------------------------------------------------------------- */
+
+static double score_tf(const struct search_view *search, const struct cursor *c, uint32_t tf)
+{
+    return c->weight *
+           search_impact(&search->norms[c->field], tf, search_length(search, c->field, c->page));
+}
+
+double cursor_score(const struct search_view *search, struct cursor *c)
+{
+    switch (c->kind) {
+    case CURSOR_TERM:
+        return score_tf(search, c, postings_tf(&c->term->postings));
+    case CURSOR_PHRASE:
+        return c->tf ? score_tf(search, c, c->tf) : 0;
+    case CURSOR_SET:
+        return c->weight;
+    case CURSOR_EITHER: {
+        double sum = 0;
+        for (uint32_t i = 0; i < 2; i++)
+            if (c->parts[i].page == c->page)
+                sum += cursor_score(search, &c->parts[i]);
+        return sum;
+    }
+    case CURSOR_NONE:
+        break;
+    }
+    return 0;
+}
+
+double cursor_score_bound(const struct search_view *search, struct cursor *c)
+{
+    if (c->kind == CURSOR_EITHER) {
+        double sum = 0;
+        for (uint32_t i = 0; i < 2; i++)
+            if (c->parts[i].page == c->page)
+                sum += cursor_score_bound(search, &c->parts[i]);
+        return sum;
+    }
+    if (c->kind != CURSOR_PHRASE)
+        return cursor_score(search, c);
+    uint32_t least = UINT32_MAX;
+    for (uint32_t i = 0; i < c->part_count; i++) {
+        const uint32_t tf = postings_tf(&c->parts[i].term->postings);
+        least = tf < least ? tf : least;
+    }
+    return score_tf(search, c, least);
+}
+
+#define BOUND_BLOCKS_MAX 32
+
+double cursor_bound_in(const struct cursor *c, uint32_t first, uint32_t last)
+{
+    double bound = 0;
+    switch (c->kind) {
+    case CURSOR_TERM: {
+        const struct postings *p = &c->term->postings;
+        if (c->page > last)
+            return 0;
+        if (!p->lasts || p->block >= p->block_count)
+            return c->bound;
+        uint32_t block = postings_block_of(p, p->block, first);
+        for (uint32_t seen = 0; block < p->block_count; block++, seen++) {
+            const double here = postings_bound(p, block);
+            if (seen == BOUND_BLOCKS_MAX)
+                return c->bound;
+            bound = here > bound ? here : bound;
+            if (p->lasts[block] >= last)
+                break;
+        }
+        return bound * c->weight;
+    }
+    case CURSOR_PHRASE:
+        bound = c->bound;
+        for (uint32_t i = 0; i < c->part_count; i++) {
+            const double part = cursor_bound_in(&c->parts[i], first, last) * c->weight;
+            bound = part < bound ? part : bound;
+        }
+        return bound;
+    case CURSOR_EITHER:
+        return cursor_bound_in(&c->parts[0], first, last) +
+               cursor_bound_in(&c->parts[1], first, last);
+    default:
+        return c->page > last ? 0 : c->bound;
+    }
+}
+
+static inline __attribute__((always_inline)) void score_all(double *scores, const uint32_t *docs,
+                                                            const uint32_t *tfs, unsigned count,
+                                                            const uint32_t *lengths, double weight,
+                                                            struct field_norm norm)
+{
+    for (unsigned i = 0; i < count; i++) {
+        const double tf = tfs[i];
+        scores[i] = weight * (tf / (tf + (norm.base + norm.slope * lengths[docs[i]])));
+    }
+}
+
+static void score_plain(double *scores, const uint32_t *docs, const uint32_t *tfs, unsigned count,
+                        const uint32_t *lengths, double weight, struct field_norm norm)
+{
+    score_all(scores, docs, tfs, count, lengths, weight, norm);
+}
+
+#if defined(__x86_64__)
+/* Four at a time, by the same operations: the same bits. */
+__attribute__((target("avx2"))) static void score_avx2(double *scores, const uint32_t *docs,
+                                                       const uint32_t *tfs, unsigned count,
+                                                       const uint32_t *lengths, double weight,
+                                                       struct field_norm norm)
+{
+    typedef double four __attribute__((vector_size(32)));
+    typedef double four_anywhere __attribute__((vector_size(32), aligned(8)));
+    unsigned i = 0;
+    for (; i + 4 <= count; i += 4) {
+        const four tf = {tfs[i], tfs[i + 1], tfs[i + 2], tfs[i + 3]};
+        const four length = {lengths[docs[i]], lengths[docs[i + 1]], lengths[docs[i + 2]],
+                             lengths[docs[i + 3]]};
+        *(four_anywhere *)&scores[i] = weight * (tf / (tf + (norm.base + norm.slope * length)));
+    }
+    score_all(scores + i, docs + i, tfs + i, count - i, lengths, weight, norm);
+}
+#endif
+
+void cursor_score_block(const struct search_view *search, struct cursor *c)
+{
+    struct term_state *term = c->term;
+    struct postings *p = &term->postings;
+    const struct field_norm norm = search->norms[c->field];
+    if (term->scored_block == p->block)
+        return;
+    term->scored_block = p->block;
+    if (p->tf_pack)
+        postings_load_tfs(p);
+    if (c->field == FIELD_NAME) {
+        for (unsigned i = 0; i < p->count; i++)
+            term->scores[i] =
+                c->weight * search_impact(&norm, p->tfs[i], search->name_lengths[p->docs[i]]);
+        return;
+    }
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) {
+        score_avx2(term->scores, p->docs, p->tfs, p->count, search->body_lengths, c->weight, norm);
+        return;
+    }
+#endif
+    score_plain(term->scores, p->docs, p->tfs, p->count, search->body_lengths, c->weight, norm);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "worker/snippet.h"
+
+#include <string.h>
+
+#define MATCHES_MAX    256
+#define PARTS_MAX      64  /* words of the query that are looked for: bits of a set */
+#define LEAD_BYTES     120 /* how far before the first match a sentence may begin */
+#define TOGETHER_BYTES 200
+
+struct match {
+    size_t start, end;
+    unsigned part;
+};
+
+struct part {
+    struct text_ref word;
+    bool open; /* word* */
+};
+
+static unsigned list_parts(const struct search_query *query, struct part parts[PARTS_MAX])
+{
+    unsigned count = 0;
+    for (uint32_t i = 0; i < query->leaf_count; i++) {
+        const struct search_leaf *leaf = &query->leaves[i];
+        for (uint32_t j = 0; leaf->occur != OCCUR_NOT && j < leaf->count; j++)
+            if (count < PARTS_MAX)
+                parts[count++] = (struct part){search_query_word(query, leaf->first + j),
+                                               leaf->kind == LEAF_PREFIX};
+    }
+    return count;
+}
+
+static unsigned find_part(const struct part *parts, unsigned count, const struct word *word)
+{
+    unsigned i = 0;
+    for (; i < count; i++) {
+        const struct text_ref part = parts[i].word;
+        if ((part.length == word->length || (parts[i].open && part.length < word->length)) &&
+            memcmp(part.bytes, word->bytes, part.length) == 0)
+            break;
+    }
+    return i;
+}
+
+static unsigned find_matches(const struct part *parts, unsigned part_count, const char *text,
+                             size_t length, struct match matches[MATCHES_MAX])
+{
+    struct words words;
+    struct word word;
+    unsigned count = 0;
+    words_init(&words, text, length);
+    while (count < MATCHES_MAX && words_next(&words, &word)) {
+        const unsigned part = find_part(parts, part_count, &word);
+        if (part < part_count)
+            matches[count++] = (struct match){word.start, word.end, part};
+    }
+    return count;
+}
+
+/* The first match of the group, within TOGETHER_BYTES, with most different words. */
+static unsigned best_group(const struct match *matches, unsigned count)
+{
+    unsigned best = 0;
+    int best_score = -1;
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t seen = 0;
+        int score = 0;
+        for (unsigned j = i; j < count && matches[j].end - matches[i].start <= TOGETHER_BYTES;
+             j++) {
+            const uint64_t bit = UINT64_C(1) << matches[j].part;
+            score += seen & bit ? 1 : 8;
+            seen |= bit;
+        }
+        if (score > best_score) {
+            best_score = score;
+            best = i;
+        }
+    }
+    return best;
+}
+
+static bool ends_sentence(const char *text, size_t at, size_t length)
+{
+    const char c = text[at];
+    return c == '\n' || ((c == '.' || c == '!' || c == '?') &&
+                         (at + 1 == length || text[at + 1] == ' ' || text[at + 1] == '\n'));
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t';
+}
+
+static size_t back_to_character(const char *text, size_t at)
+{
+    while (at > 0 && ((unsigned char)text[at] & 0xc0) == 0x80)
+        at--;
+    return at;
+}
+
+/* Where the sentence of text[at] begins, or at least a word. */
+static size_t find_start(const char *text, size_t at, size_t length)
+{
+    const size_t least = at > LEAD_BYTES ? at - LEAD_BYTES : 0;
+    size_t start = at, word = at;
+    for (; start > least; start--) {
+        if (ends_sentence(text, start - 1, length))
+            break;
+        if (is_space(text[start - 1]))
+            word = start;
+    }
+    if (start > least || least == 0) {
+        while (start < at && is_space(text[start]))
+            start++;
+        return start;
+    }
+    return word < at ? word : back_to_character(text, least);
+}
+
+static size_t find_end(const char *text, size_t start, size_t after, size_t length)
+{
+    const size_t most = start + SNIPPET_BYTES < length ? start + SNIPPET_BYTES : length;
+    if (most == length)
+        return length;
+    size_t word = 0;
+    for (size_t end = most; end > after; end--) {
+        if (ends_sentence(text, end - 1, length))
+            return text[end - 1] == '\n' ? end - 1 : end;
+        if (!word && is_space(text[end - 1]))
+            word = end - 1;
+    }
+    return word ? word : back_to_character(text, most);
+}
+
+void snippet_find(const struct search_query *query, const char *text, size_t length,
+                  struct snippet *snippet)
+{
+    struct part parts[PARTS_MAX];
+    struct match matches[MATCHES_MAX];
+    const unsigned part_count = list_parts(query, parts);
+    const unsigned count = find_matches(parts, part_count, text, length, matches);
+    const unsigned first = best_group(matches, count);
+    const size_t start = find_start(text, count ? matches[first].start : 0, length);
+    size_t end = find_end(text, start, count ? matches[first].end : start, length);
+    while (end > start && is_space(text[end - 1]))
+        end--;
+    snippet->start = start;
+    snippet->length = end - start;
+    snippet->mark_count = 0;
+    for (unsigned i = 0; i < count && snippet->mark_count < SNIPPET_MARKS_MAX; i++) {
+        if (matches[i].start < start || matches[i].end > end)
+            continue;
+        snippet->marks[snippet->mark_count].start = (uint32_t)(matches[i].start - start);
+        snippet->marks[snippet->mark_count++].end = (uint32_t)(matches[i].end - start);
+    }
+}
