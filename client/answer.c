@@ -80,6 +80,15 @@ double answer_real(struct answer *answer, struct wire_in map, const char *key)
     return value;
 }
 
+bool answer_bool(struct answer *answer, struct wire_in map, const char *key)
+{
+    struct wire_in in;
+    bool value = false;
+    if (!answer_find(map, key, &in) || !wire_get_bool(&in, &value))
+        wrong(answer, key);
+    return value;
+}
+
 struct text answer_text(struct answer *answer, struct wire_in map, const char *key)
 {
     struct wire_in in;

@@ -24,6 +24,7 @@ bool answer_find(struct wire_in map, const char *key, struct wire_in *value);
 
 uint64_t answer_uint(struct answer *answer, struct wire_in map, const char *key);
 double answer_real(struct answer *answer, struct wire_in map, const char *key);
+bool answer_bool(struct answer *answer, struct wire_in map, const char *key);
 struct text answer_text(struct answer *answer, struct wire_in map, const char *key);
 /* As those, but nil and absent are no fault: false, or NULL bytes. */
 bool answer_uint_or_nil(struct answer *answer, struct wire_in map, const char *key,

@@ -125,6 +125,8 @@ COMMAND(query_top);
 COMMAND(query_random);
 COMMAND(query_related);
 COMMAND(query_path);
+COMMAND(search_run);
+COMMAND(search_explain);
 COMMAND(job_submit);
 COMMAND(job_list);
 COMMAND(job_show);

@@ -48,6 +48,25 @@ static const struct command commands[] = {
      query_related},
     {"path", "[--max-length N] FROM TO", "Find a shortest chain of links",
      "      --max-length N  of at most N links (1000)\n", query_path},
+    {"search", "[-n N] [OPTION...] QUERY...", "Find pages by their words",
+     "  -n, --limit N       at most N pages (10; up to 1000)\n"
+     "      --offset N      from the Nth after the best on\n"
+     "      --rank R        default, or bm25: BM25 of the text alone\n"
+     "      --title-weight W, --pagerank-weight W\n"
+     "                      what a word in the title and PageRank add by default (2, 2)\n"
+     "      --exact-hits    count all pages that match, not just enough of them\n"
+     "      --no-snippets   titles only\n"
+     "\n"
+     "word         pages that have it are found, those that have more words first\n"
+     "+word -word  pages have to have it, or must not\n"
+     "\"a phrase\"   these words, one after the other\n"
+     "comput*      words that begin so\n"
+     "intitle:word (or intitle:\"a phrase\") in the title\n"
+     "\n"
+     "Case does not matter. After --, a query may begin with a minus.\n",
+     search_run},
+    {"explain", "[--rank R] [--title-weight W] [--pagerank-weight W] QUERY TITLE",
+     "Show how a page's score for a query comes about", NULL, search_explain},
     {"submit", "pagerank [OPTION...]", "Start a PageRank job",
      "      --damping D     follow links with this probability (0.85)\n"
      "      --tolerance T   end when an iteration changes less, in L1 (1e-6)\n"
