@@ -309,6 +309,7 @@ class ParameterTest(DaemonTest):
 class JobTest(DaemonTest):
     KEYS = {"id", "kind", "state", "iteration", "change", "iterations", "damping", "tolerance",
             "precision", "exchange", "workers", "seeds", "published", "started_unix_s", "seconds",
+            "run_seconds", "wait_seconds", "exchanged_bytes", "wakeups",
             "error", "top"}
 
     def test_pagerank(self):
