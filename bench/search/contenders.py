@@ -192,7 +192,8 @@ class Contender:
         try:
             return json.loads(line)
         except ValueError:
-            raise SystemExit(f"{self.name} says: {line}") from None
+            rest = self.server.communicate()[0]
+            raise SystemExit(f"{self.name} says: {line}{rest}") from None
 
     def stop(self):
         if self.server:
@@ -241,7 +242,7 @@ class Lucene(Contender):
         # Debian's jar also lacks the classes for reading through Java 21's memory segments.
         memory_segments = "-Dorg.apache.lucene.store.MMapDirectory.enableMemorySegments"
         self.command = [*java, f"{memory_segments}=false", "-Xlog:disable",
-                        "-Xlog:all=warning:stderr", "-XX:+UseSerialGC", "-Xms2g", "-Xmx2g",
+                        "-Xlog:all=warning:stderr", "-XX:+UseSerialGC", "-Xmx2g",
                         "-cp", f"{classes}:{jar}", "LuceneSearch"]
 
     @staticmethod
