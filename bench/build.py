@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What building an index costs beside decompressing the dump: `forklored build` and `bzip2 -dc`
-of the same file in turn, both on one processor. Prints medians and the ratio, pair by pair.
+"""What building an index costs beside decompressing the dump: `forklored build`, with and without
+full-text search, and `bzip2 -dc` of the same file in turn, all on one processor. Prints medians
+and the ratios to bzip2, round by round.
 
     bench/build.py DUMP.bz2 [--runs N] [--processor P]"""
 import argparse
@@ -35,8 +36,9 @@ def main():
     parser.add_argument("--processor", type=int, default=0)
     args = parser.parse_args()
     index = tempfile.NamedTemporaryFile(suffix=".flk")  # pylint: disable=consider-using-with
-    commands = {"forklored build": [FORKLORED, "build", "-q", args.dump, "-o", index.name],
-                "bzip2 -dc": ["bzip2", "-dc", args.dump]}
+    build = [FORKLORED, "build", "-q", args.dump, "-o", index.name]
+    commands = {"bzip2 -dc": ["bzip2", "-dc", args.dump], "build --no-search": [*build, "--no-search"],
+                "build": build}
     times = {name: [] for name in commands}
     for run in range(args.runs + 1):
         for name, command in commands.items():
@@ -48,10 +50,12 @@ def main():
     for name, took in times.items():
         print(f"| {name} | {statistics.median(t[0] for t in took):.2f} | "
               f"{statistics.median(t[1] for t in took):.2f} |")
-    for which, kind in enumerate(("wall", "processor")):
-        ratios = [a[which] / b[which] for a, b in zip(*times.values())]
-        print(f"{kind} ratio: median {statistics.median(ratios):.2f}, "
-              f"{min(ratios):.2f} to {max(ratios):.2f}")
+    bzip2 = times.pop("bzip2 -dc")
+    for name, took in times.items():
+        for which, kind in enumerate(("wall", "processor")):
+            ratios = [a[which] / b[which] for a, b in zip(took, bzip2)]
+            print(f"{name} to bzip2, {kind}: median {statistics.median(ratios):.2f}, "
+                  f"{min(ratios):.2f} to {max(ratios):.2f}")
 
 
 if __name__ == "__main__":
