@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: MIT
+"""What processes cost beside threads, and what they buy: memory, start-up, adding a worker,
+messages, a crash. Every step returns rows for the result file; rows with `samples` are compared
+by bench/check."""
+import glob
+import json
+import os
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import machine
+import workloads
+
+WARM, COLD = "warm", "cold"
+CRASH_CLIENTS = 4
+
+
+def program(build, name):
+    """spawn or messages, linked with the project's own objects."""
+    folder = os.path.join(build, "bench")
+    objects = [os.path.join(build, "ipc", f"{part}.o") for part in ("ring", "bell")]
+    return workloads.compile_tool(folder, name, *(objects if name == "messages" else []))
+
+
+def printed(*words):
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise OSError(f"{os.path.basename(words[0])}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def sample(identity, label, unit, samples, **more):
+    return {"id": identity, "label": label, "unit": unit, "samples": samples, **more}
+
+
+# --- Adding a worker, and its memory ------------------------------------------------------------
+
+def spawn(build, sizes, repetitions):
+    """On segments of plain shared memory: one row per size, pages and kind of worker."""
+    rows, free_mib = [], machine.describe()["dev_shm_mib"]
+    for mib in sizes:
+        if mib * 2 > free_mib:  # half of /dev/shm is for others
+            continue
+        for pages in ("off", "on"):
+            [found] = printed(program(build, "spawn"), str(repetitions), pages, str(mib))
+            if pages == "on" and found["refused"]:
+                continue
+            for kind in ("fork", "thread"):
+                name = f"spawn/{kind}/{mib}MiB/huge-{pages}"
+                rows.append(sample(
+                    name, {"fork": "a process", "thread": "a thread"}[kind], "us",
+                    found[f"{kind}_start_us"], mib=mib, huge=pages == "on", kind=kind,
+                    faults=found[f"{kind}_faults"], touch_us=found[f"{kind}_touch_us"],
+                    page_tables_kib=found.get(f"{kind}_page_tables_kib"),
+                    pss_kib=found.get(f"{kind}_pss_kib"),
+                    private_dirty_kib=found.get(f"{kind}_private_dirty_kib")))
+    return rows
+
+
+# --- The daemon's memory ------------------------------------------------------------------------
+
+def memory(index):
+    """Of a daemon with 1 to 4 workers after they answered queries and a PageRank job: the workers'
+    own, as `status` tells, and all processes' together."""
+    import harness  # pylint: disable=import-outside-toplevel
+    rows = []
+    for pages in ("off", "on"):
+        for mode in ("processes", "threads"):
+            for workers in (1, 2, 4):
+                with harness.Daemon(index, "--quiet", "--huge-pages", pages, "--workers",
+                                    f"{mode}:{workers}") as daemon, daemon.connect() as rpc:
+                    rpc.pagerank(iterations=2, tolerance=0, publish=False)
+                    for _ in range(200):
+                        rpc.call("random")
+                    status = rpc.call("status")
+                    pids = machine.tree(daemon.process.pid)
+                    found = [machine.rollup(pid) for pid in pids]
+                    tables = [machine.read(f"/proc/{pid}/status", "") for pid in pids]
+                own = [w for w in status["workers"] if w["pss_kib"] is not None]
+                rows.append({
+                    "mode": mode, "workers": workers, "huge": pages == "on",
+                    "segment_mib": round(status["index"]["bytes_hot"] / 2**20, 1),
+                    "pss_kib": sum(f.get("Pss", 0) for f in found),
+                    "private_dirty_kib": sum(f.get("Private_Dirty", 0) for f in found),
+                    "page_tables_kib": sum(int(line.split()[1]) for text in tables
+                                           for line in text.splitlines()
+                                           if line.startswith("VmPTE:")),
+                    "worker_pss_kib": mean(w["pss_kib"] for w in own),
+                    "worker_private_kib": mean(w["private_kib"] for w in own),
+                    "worker_page_tables_kib": mean(w["page_tables_kib"] for w in own)})
+    return rows
+
+
+def mean(numbers):
+    numbers = list(numbers)
+    return round(statistics.mean(numbers)) if numbers else None
+
+
+# --- Start-up -----------------------------------------------------------------------------------
+
+class Service:
+    """A daemon on a socket of its own that can be started again there."""
+
+    def __init__(self, index, *options):
+        self.folder = tempfile.mkdtemp(prefix="forklore-bench.")
+        self.path = os.path.join(self.folder, "socket")
+        self.command = [os.path.join(workloads.BUILD, "forklored"), "--quiet", "--socket",
+                        self.path, "--index", index, *options]
+        self.process = None
+
+    def start(self):
+        """Until the first answer; seconds."""
+        import harness  # pylint: disable=import-outside-toplevel
+        before = time.perf_counter()
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(self.command, stderr=subprocess.DEVNULL)
+        while True:
+            try:
+                with harness.Connection(self.path) as connection:
+                    connection.call("random", 1)
+                return time.perf_counter() - before
+            except (OSError, EOFError):
+                if self.process.poll() is not None:
+                    raise OSError("the daemon does not start") from None
+                time.sleep(0.0005)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def remove(self):
+        if os.path.exists(self.path):
+            os.remove(self.path)
+        os.rmdir(self.folder)
+
+
+def forget(path):
+    """Out of the page cache."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+POOLS = """
+import multiprocessing, sys, time
+from concurrent.futures import ThreadPoolExecutor
+def nothing(_): return 0
+if __name__ == "__main__":
+    kind, workers = sys.argv[1], int(sys.argv[2])
+    before = time.perf_counter()
+    if kind == "threads":
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(nothing, range(workers)))
+            took = time.perf_counter() - before
+    else:
+        with multiprocessing.get_context(kind).Pool(workers) as pool:
+            pool.map(nothing, range(workers))
+            took = time.perf_counter() - before
+    print(took)
+"""
+
+
+def start(index, repetitions):
+    """From exec to the first answer, all variants in turn; Python's pools beside them."""
+    cases = {(mode, state): [] for mode in ("processes", "threads") for state in (WARM, COLD)}
+    pools = {kind: [] for kind in ("fork", "spawn", "forkserver", "threads")}
+    workers = os.cpu_count() or 1
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
+        script.write(POOLS)
+        script.flush()
+        for turn in range(repetitions + 1):
+            for mode, state in cases:
+                service = Service(index, "--workers", f"{mode}:{workers}")
+                if state == COLD:
+                    forget(index)
+                took = service.start()
+                service.stop()
+                service.remove()
+                if turn:
+                    cases[mode, state].append(took)
+            for kind, samples in pools.items():
+                done = subprocess.run([sys.executable, script.name, kind, str(workers)],
+                                      capture_output=True, text=True, check=True)
+                if turn:
+                    samples.append(float(done.stdout))
+    mib = os.path.getsize(index) / 2**20
+    rows = [sample(f"start/forklore/{mode}/{state}",
+                   f"forklored, {workers} {mode}, {state} index of {mib:.0f} MiB", "s", samples)
+            for (mode, state), samples in cases.items()]
+    return rows + [sample(f"start/python/{kind}", f"Python, pool of {workers}: {kind}", "s",
+                          samples) for kind, samples in pools.items()]
+
+
+# --- Messages -----------------------------------------------------------------------------------
+
+def messages(build, rounds, repetitions):
+    """One row per channel, placement and kind of parties; the program runs `repetitions` times."""
+    rows = {}
+    for _ in range(repetitions):
+        for found in printed(program(build, "messages"), str(rounds), str(rounds * 10)):
+            key = found["channel"], found["placement"], found["parties"]
+            row = rows.setdefault(key, sample(
+                "messages/" + "/".join(key).replace(" ", "-"), found["channel"], "us", [],
+                channel=key[0], placement=key[1], parties=key[2], p99_us=[], messages_per_s=[],
+                wakeups_per_round=[], wakeups_one_way=[]))
+            row["samples"].append(found["round_trip_us"])
+            for field in ("p99_us", "messages_per_s", "wakeups_per_round", "wakeups_one_way"):
+                row[field].append(found[field])
+    return list(rows.values())
+
+
+# --- What it buys -------------------------------------------------------------------------------
+
+class Asker(threading.Thread):
+    """A client that asks one thing after another and connects again where it has to."""
+
+    def __init__(self, path, ended):
+        super().__init__(daemon=True)
+        self.path, self.ended = path, ended
+        self.answers, self.errors, self.longest, self.outage = 0, 0, 0.0, 0.0
+        self.start()
+
+    def run(self):
+        import harness  # pylint: disable=import-outside-toplevel
+        connection, last = None, time.perf_counter()
+        while not self.ended.is_set():
+            before = time.perf_counter()
+            try:
+                connection = connection or harness.Connection(self.path)
+                connection.call("random")
+                self.answers += 1
+                after = time.perf_counter()
+                self.longest = max(self.longest, after - before)
+                self.outage = max(self.outage, after - last)
+                last = after
+            except (OSError, EOFError, harness.RpcError):
+                self.errors += 1
+                if connection:
+                    connection.close()
+                connection = None
+                time.sleep(0.001)
+        if connection:
+            connection.close()
+
+
+def victim(pid):
+    """A worker process of a daemon, or the daemon itself where workers are threads."""
+    below = machine.children(pid)
+    return random.choice(below) if below else pid
+
+
+def crash_once(index, mode, load_seconds, kill=True):
+    service, ended = Service(index, "--workers", f"{mode}:2"), threading.Event()
+    service.start()
+    try:
+        clients = [Asker(service.path, ended) for _ in range(CRASH_CLIENTS)]
+        time.sleep(load_seconds / 3)
+        if kill:
+            os.kill(victim(service.process.pid), signal.SIGKILL)
+            time.sleep(0.002)
+            # What a service manager does, without its delay.
+            if mode == "threads":
+                service.process.wait()
+                service.start()
+        time.sleep(load_seconds * 2 / 3)
+        ended.set()
+        for client in clients:
+            client.join()
+    finally:
+        service.stop()
+        service.remove()
+    return {"errors": sum(c.errors > 0 for c in clients),
+            "answers": sum(c.answers for c in clients),
+            "longest_ms": 1e3 * max(c.longest for c in clients),
+            "outage_ms": 1e3 * max(c.outage for c in clients)}
+
+
+def crash(index, repetitions, load_seconds):
+    """kill -9 of whatever runs a worker, under load: clients that saw an error, longest time
+    without an answer; the same without a kill, for what the load itself does."""
+    cases = {(mode, kill): [] for kill in (True, False) for mode in ("processes", "threads")}
+    for _ in range(repetitions):
+        for (mode, kill), found in cases.items():
+            found.append(crash_once(index, mode, load_seconds, kill))
+    return [{"mode": mode, "killed": kill, "clients": CRASH_CLIENTS,
+             **{field: [one[field] for one in found] for field in found[0]}}
+            for (mode, kill), found in cases.items()]
+
+
+# --- All of it ----------------------------------------------------------------------------------
+
+def steps(args, build):
+    """Name -> function, in the order to run them."""
+    sys.path.insert(0, os.path.join(workloads.ROOT, "tests"))
+    sizes = [int(size) for size in args.segments.split(",")]
+    quick, repetitions = args.quick, args.repetitions
+    os.makedirs(os.path.join(build, "bench"), exist_ok=True)
+
+    def index():
+        scale = max(int(scale) for scale in args.scales.split(","))
+        return workloads.prepare(f"kronecker-{scale}",
+                                 os.path.join(args.output, "graphs"))["index"]
+
+    return {
+        "spawn": lambda: spawn(build, sizes, 5 if quick else 20),
+        "messages": lambda: messages(build, 2000 if quick else 20000, repetitions),
+        "start": lambda: start(index(), repetitions),
+        "memory": lambda: memory(index()),
+        "crash": lambda: crash(index(), 2 if quick else repetitions, 0.9 if quick else 3),
+    }
