@@ -82,7 +82,8 @@ def ranks(result, folder):
         rows.sort(key=lambda row: (not row.get("ok"), quartiles(row["samples"])[1] or 1e9))
         if not rows:
             continue
-        best = next((quartiles(row["samples"])[1] for row in rows if row["samples"]), None)
+        best = next((quartiles(row["samples"])[1] for row in rows if row["samples"]
+                     and row.get("ok")), None)
         lines += [f"### {name}", "", f"{workload['n']:,} vertices, {workload['m']:,} links, "
                   f"{workload['dangling']:,} dangling; {workload['iterations']} iterations, "
                   f"d = {workload['damping']}.", "", f"![{name}](rank-{name}.svg)", ""]
@@ -94,7 +95,7 @@ def ranks(result, folder):
               .get(row.get("solves"), "–"),
               (spread(row["samples"], plot.in_seconds) if row.get("ok") else
                f"[{spread(row['samples'], plot.in_seconds)}]"),
-              f"{quartiles(row['samples'])[1] / best:.2f}" if row["samples"] else None,
+              f"{quartiles(row['samples'])[1] / best:.2f}" if row.get("ok") and best else None,
               verdict(row), kib(row.get("pss_kib")), len(row["samples"])] for row in rows])
         plot.bars(os.path.join(folder, f"rank-{name}.svg"), f"PageRank of {name}",
                   f"{workload['n']:,} vertices, {workload['m']:,} links; pale: a wrong result",
