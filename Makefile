@@ -1,6 +1,7 @@
 # Forklore. `make run` shows it, `make test` tests it; both install what is missing first.
 #
 #   make [all]  run  test  check  check-unit [T=name]  check-integration  lint  install  clean
+#   make bench [QUICK=1] [GAPBS_DIR=…] [ARGS=…]  bench-check A=before.json B=after.json
 #   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers
 #   bench-serve [ARGS='--rounds 9']  bench-titles
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
@@ -112,6 +113,18 @@ bench-serve: all $(BUILD)/bench/load $(BUILD)/bench/echo
 # GAPBS_DIR=folder of the GAP benchmark suite; ARGS="--graphs kronecker-22 --rounds 5"
 bench-pagerank: all $(BUILD)/bench/pagerank
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/pagerank.py $(ARGS)
+
+# --- The comparison: docs/contenders.md --------------------------------------------------------
+
+bench: deps-bench
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
+	$(Q)FORKLORE_BUILD=$(BUILD) GAPBS_DIR=$(GAPBS_DIR) $(PYTHON) bench/run $(if $(QUICK),--quick) $(ARGS)
+bench-check:
+	$(Q)$(PYTHON) bench/check $(A) $(B)
+deps-bench: deps
+	$(Q)tests/deps bench || echo "bench: contenders that miss their packages are left out"
+
+.PHONY: bench bench-check deps-bench
 
 # --- The rest ----------------------------------------------------------------------------------
 

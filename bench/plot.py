@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Plots as SVG, written by hand: bars with their spread, and lines over a logarithmic axis. They
+"""Plots as SVG, written by hand: dots with their spread, and lines over logarithmic axes. They
 look the same on a white and on a dark page, and every one says where and when it was made."""
 import html
 import math
 
 COLOURS = ["#2f6db5", "#d9722b", "#3a9a5c", "#b5456d", "#7a5fb5", "#8a8a3a", "#4a9aa8"]
 INK, PALE, PAPER = "#222222", "#d4d4d4", "#ffffff"
+HALO = f'stroke="{PAPER}" stroke-width="3" paint-order="stroke"'
 FONT = 'font-family="Helvetica, Arial, sans-serif"'
 
 
@@ -55,10 +56,27 @@ class Log:
         return self.start + share * (self.end - self.start)
 
     def ticks(self):
-        decade = self.low
+        decade, between = self.low, (1, 2, 5) if self.high <= self.low * 101 else (1,)
         while decade <= self.high * 1.001:
-            yield decade
+            yield from (decade * part for part in between if decade * part <= self.high * 1.001)
             decade *= 10
+
+
+class Linear:
+    """From 0 to a round number."""
+
+    def __init__(self, values, start, end):
+        highest = max(values, default=1)
+        self.step = next(step for step in (0.1, 0.2, 0.25, 0.5, 1, 2, 5, 10, 50, 1e3, 1e6, 1e9)
+                         if step * 8 >= highest)
+        self.high = self.step * math.ceil(highest / self.step)
+        self.start, self.end = start, end
+
+    def at(self, value):
+        return self.start + value / self.high * (self.end - self.start)
+
+    def ticks(self):
+        return [self.step * i for i in range(round(self.high / self.step) + 1)]
 
 
 def document(width, height, title, subtitle, footer, body):
@@ -71,32 +89,41 @@ def document(width, height, title, subtitle, footer, body):
         text(20, height - 12, footer, 10, colour="#777777"), "</svg>", ""])
 
 
-def bars(path, title, subtitle, axis, rows, footer, form=in_seconds):
-    """rows: (label, group, low, middle, high, pale). Groups have a colour each, and a legend."""
-    groups = list(dict.fromkeys(row[1] for row in rows))
+def dots(path, title, subtitle, axis, rows, footer, order=(), form=in_seconds, level=None):
+    """rows: (label, group, low, middle, high, pale). A dot with whiskers each: on a logarithmic
+    axis the length of a bar would mean nothing. Groups have a colour each, by their place in
+    `order`. `level`: a value to compare with, on a linear axis."""
+    groups = list(dict.fromkeys([*order, *(row[1] for row in rows)]))
     left, width, top, step = 330, 900, 96, 23
-    scale = Log([v for row in rows for v in row[2:5]], left, width - 90)
+    values = [v for row in rows for v in row[2:5]]
+    scale = (Log if level is None else Linear)(values, left, width - 100)
     bottom = top + step * len(rows)
     body, x = [], 20
-    for i, group in enumerate(groups):
-        body += [rect(x, 60, 11, 11, COLOURS[i % len(COLOURS)]), text(x + 16, 70, group)]
-        x += 30 + 7 * len(group)
+    for group in groups:
+        if any(row[1] == group for row in rows):
+            body += [f'<circle cx="{x + 5}" cy="66" r="5.5" '
+                     f'fill="{COLOURS[groups.index(group) % len(COLOURS)]}"/>',
+                     text(x + 16, 70, group)]
+            x += 32 + 7 * len(group)
     for tick in scale.ticks():
         body += [line(scale.at(tick), top - 6, scale.at(tick), bottom, PALE),
                  text(scale.at(tick), bottom + 16, form(tick), 11, "middle")]
-    body.append(text((left + width - 90) / 2, bottom + 34, axis, 12, "middle"))
+    if level is not None:
+        body.append(line(scale.at(level), top - 6, scale.at(level), bottom, INK, 1.6))
+    body.append(text((left + width - 100) / 2, bottom + 36, axis, 12, "middle"))
     for i, (label, group, low, middle, high, pale) in enumerate(rows):
-        y, colour = top + step * i, COLOURS[groups.index(group) % len(COLOURS)]
-        centre = y + (step - 5) / 2
+        centre, colour = top + step * (i + 0.4), COLOURS[groups.index(group) % len(COLOURS)]
+        low, middle_x, high = scale.at(low), scale.at(middle), scale.at(high)
         body += [text(left - 8, centre + 4, label, 12, "end"),
-                 rect(left, y, max(1, scale.at(middle) - left), step - 5, colour,
-                      'fill-opacity="0.35"' if pale else ""),
-                 line(scale.at(low), centre, scale.at(high), centre, INK, 1.4),
-                 line(scale.at(low), centre - 4, scale.at(low), centre + 4, INK, 1.4),
-                 line(scale.at(high), centre - 4, scale.at(high), centre + 4, INK, 1.4),
-                 text(scale.at(high) + 6, centre + 4, form(middle), 11)]
+                 line(left, centre, width - 100, centre, "#eeeeee"),
+                 line(low, centre, high, centre, colour, 2),
+                 line(low, centre - 4, low, centre + 4, colour, 2),
+                 line(high, centre - 4, high, centre + 4, colour, 2),
+                 f'<circle cx="{middle_x:.1f}" cy="{centre:.1f}" r="5.5" stroke="{colour}" '
+                 f'stroke-width="2" fill="{PAPER if pale else colour}"/>',
+                 text(max(high, middle_x) + 11, centre + 4, form(middle), 11, more=HALO)]
     with open(path, "w", encoding="utf-8") as out:
-        out.write(document(width, bottom + 64, title, subtitle, footer, body))
+        out.write(document(width, bottom + 66, title, subtitle, footer, body))
 
 
 def lines(path, title, subtitle, axes, series, footer, forms=(short, short)):

@@ -77,6 +77,8 @@ def ranks(result, folder):
              "wrong. “limit” runs until the error is believed below 1e-6, all others make exactly "
              "the iterations named. Memory is the highest sum of Pss of a contender's processes, "
              "with what it needs to read the graph.", ""]
+    order = sorted({row["contender"] for row in result["ranks"]},
+                   key=lambda name: (name != "forklore", name))
     for name, workload in result["workloads"].items():
         rows = [row for row in result["ranks"] if row["workload"] == name]
         rows.sort(key=lambda row: (not row.get("ok"), quartiles(row["samples"])[1] or 1e9))
@@ -97,11 +99,11 @@ def ranks(result, folder):
                f"[{spread(row['samples'], plot.in_seconds)}]"),
               f"{quartiles(row['samples'])[1] / best:.2f}" if row.get("ok") and best else None,
               verdict(row), kib(row.get("pss_kib")), len(row["samples"])] for row in rows])
-        plot.bars(os.path.join(folder, f"rank-{name}.svg"), f"PageRank of {name}",
-                  f"{workload['n']:,} vertices, {workload['m']:,} links; pale: a wrong result",
+        plot.dots(os.path.join(folder, f"rank-{name}.svg"), f"PageRank of {name}",
+                  f"{workload['n']:,} vertices, {workload['m']:,} links; hollow: a wrong result",
                   "time to the scores, median with quartiles; shorter is better",
                   [(row["label"], row["contender"], *quartiles(row["samples"]),
-                    not row.get("ok")) for row in rows if row["samples"]], footer(result))
+                    not row.get("ok")) for row in rows if row["samples"]], footer(result), order)
     return lines
 
 
@@ -125,9 +127,10 @@ def cells(result, folder):
                      *quartiles(ratios), False))
     if not found:
         return []
-    plot.bars(os.path.join(folder, "cells.svg"), "Forklore: processes over threads",
+    plot.dots(os.path.join(folder, "cells.svg"), "Forklore: processes over threads",
               "the same kernel, the same exchange; 1 is level", "time of processes / time of "
-              "threads, median with quartiles", bars, footer(result), lambda v: f"{v:.3g}")
+              "threads, median with quartiles", bars, footer(result), (), lambda v: f"{v:.3g}",
+              level=1)
     differ = [f"**The cells differ**: {words}" for words in result["cells_differ"]]
     return (["## The four cells", "", "![processes over threads](cells.svg)", ""] + differ +
             table(["workload", "cell", "processes", "threads", "ratio, run by run", "same bits"],
@@ -186,7 +189,7 @@ def start(result, folder):
     rows = result["costs"].get("start")
     if not rows:
         return []
-    plot.bars(os.path.join(folder, "start.svg"), "Start", "forklored: from exec to the first "
+    plot.dots(os.path.join(folder, "start.svg"), "Start", "forklored: from exec to the first "
               "answer; Python: from an interpreter that runs to a pool that has answered",
               "time, median with quartiles; shorter is better",
               [(row["label"], row["id"].split("/")[1], *quartiles(row["samples"]), False)
@@ -214,7 +217,7 @@ def messages(result, folder):
           microseconds(statistics.median(row["p99_us"])),
           middle(row["messages_per_s"], plot.short), middle(row["wakeups_per_round"]),
           middle(row["wakeups_one_way"])] for row in rows])
-    plot.bars(os.path.join(folder, "messages.svg"), "A message of 64 bytes there and back",
+    plot.dots(os.path.join(folder, "messages.svg"), "A message of 64 bytes there and back",
               "forklore's ring beside other channels", "round trip, median with quartiles; "
               "shorter is better",
               [(f"{row['channel']}, {row['parties']}, {row['placement']}", row["channel"],

@@ -3,10 +3,12 @@
 list, as a CSR file and as a forklore index, with the scores that every result is checked against.
 docs/contenders.md has the formats."""
 import array
+import functools
 import gzip
 import os
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -81,8 +83,15 @@ def write_csr(path, rows, dangling):
 
 
 def from_index(index, base):
-    """Exports an index through a daemon of its own; the paths of its edges, CSR and names."""
-    socket, forklore = base + ".socket", os.path.join(BUILD, "forklore")
+    """Exports an index through a daemon of its own; the number of isolated vertices."""
+    forklore = os.path.join(BUILD, "forklore")
+    with tempfile.TemporaryDirectory(prefix="forklore-bench.") as folder:
+        export(index, base, os.path.join(folder, "socket"), forklore)
+    return read_exported(base)
+
+
+def export(index, base, socket, forklore):
+    """BASE.scores and BASE.links."""
     with subprocess.Popen([os.path.join(BUILD, "forklored"), "--quiet", "--socket", socket,
                            "--index", index]) as daemon:
         try:
@@ -96,6 +105,10 @@ def from_index(index, base):
                 command(forklore, "-s", socket, "export", what, "-o", f"{base}.{what}")
         finally:
             daemon.terminate()
+
+
+def read_exported(base):
+    """Writes edges, CSR and names; the number of isolated vertices."""
     with open(base + ".scores", encoding="utf-8") as scores:
         names = [line.rstrip("\n").split("\t", 1)[1] for line in scores]
     numbers = {name: i for i, name in enumerate(names)}
@@ -120,6 +133,7 @@ def header(path):
         return array.array("Q", graph.read(24))
 
 
+@functools.lru_cache(maxsize=None)
 def prepare(name, folder):
     """The workload's description, its files made where they are missing. Names: article-N,
     kronecker-S, uniform-S, wikispeedia, or the path of an index."""
