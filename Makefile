@@ -116,8 +116,9 @@ bench-pagerank: all $(BUILD)/bench/pagerank
 
 # --- The comparison: docs/contenders.md --------------------------------------------------------
 
+BENCH_TOOLS := $(addprefix $(BUILD)/bench/,load messages reference spawn)
 bench: deps-bench
-	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all
+	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(BENCH_TOOLS)
 	$(Q)FORKLORE_BUILD=$(BUILD) GAPBS_DIR=$(GAPBS_DIR) $(PYTHON) bench/run $(if $(QUICK),--quick) $(ARGS)
 bench-check:
 	$(Q)$(PYTHON) bench/check $(A) $(B)

@@ -23,10 +23,8 @@ RESTART_SECONDS = 10
 
 
 def program(build, name):
-    """spawn or messages, linked with the project's own objects."""
-    folder = os.path.join(build, "bench")
-    objects = [os.path.join(build, "ipc", f"{part}.o") for part in ("ring", "bell")]
-    return workloads.compile_tool(folder, name, *(objects if name == "messages" else []))
+    """spawn, messages or load: the Makefile has linked them with the project's own objects."""
+    return os.path.join(build, "bench", name)
 
 
 def printed(*words):
@@ -232,6 +230,98 @@ def messages(build, rounds, repetitions):
     return list(rows.values())
 
 
+# --- Queries ------------------------------------------------------------------------------------
+
+METHODS = {
+    "lookup": lambda title: [title],
+    "prefix": lambda title: [title[:3], 10],
+    "links": lambda title: [title, 100],
+    "page": lambda title: [title],
+    "search": lambda title: [title, 10],
+}
+
+
+def made_up_wiki(folder, pages):
+    """The index of a generated wiki."""
+    base = os.path.join(folder, f"wiki-{pages}")
+    forklored = os.path.join(workloads.BUILD, "forklored")
+    if not os.path.exists(base + ".xml"):
+        workloads.command(forklored, "generate", "wiki", "--pages", str(pages), "-o",
+                          base + ".xml.new")
+        os.rename(base + ".xml.new", base + ".xml")
+    workloads.command(forklored, "build", "-q", base + ".xml", "-o", base + ".flk")
+    return base + ".flk"
+
+
+def write_requests(path, kinds, titles):
+    """Frames for load.c, with msgids of four bytes."""
+    import msgpack  # pylint: disable=import-outside-toplevel
+    with open(path, "wb") as out:
+        for i, title in enumerate(titles):
+            method = kinds[i % len(kinds)]
+            frame = (b"\x94\x00\xce" + bytes(4) + msgpack.packb(method)
+                     + msgpack.packb(METHODS[method](title)))
+            out.write(frame)
+
+
+def queries(build, index, plan, repetitions):
+    """Closed loops over connections and pipelines, then an open one; processes and threads in
+    turn. Samples are microseconds per answer, in an open loop the 99th percentile of latency."""
+    import harness  # pylint: disable=import-outside-toplevel
+    load, rows = program(build, "load"), {}
+    workers = os.cpu_count() or 1
+    services = {mode: Service(index, "--workers", f"{mode}:{workers}")
+                for mode in ("processes", "threads")}
+    with tempfile.TemporaryDirectory(prefix="forklore-bench.") as folder:
+        try:
+            for service in services.values():
+                service.start()
+            with harness.Connection(services["processes"].path) as rpc:
+                titles = [row[1] for row in rpc.call("export", "scores", 0, 5000)["rows"]]
+                methods = [m for m in METHODS if m in plan["methods"] and answers(rpc, m, titles)]
+            random.Random(1).shuffle(titles)
+            for kind in [*methods, "mix"]:
+                write_requests(os.path.join(folder, kind), methods if kind == "mix" else [kind],
+                               titles)
+            cases = [(kind, c, p, 0) for kind in [*methods, "mix"] for c, p in plan["loops"]]
+            cases += [("mix", 16, 1, rate) for rate in plan["rates"]]
+            for turn in range(repetitions + 1):
+                for kind, connections, pipeline, rate in cases:
+                    for mode, service in services.items():
+                        found = printed(load, "frames", service.path, os.path.join(folder, kind),
+                                        "-c", str(connections), "-p", str(pipeline), "-s",
+                                        str(plan["seconds"]), "-r", str(rate))
+                        if turn:
+                            add_load(rows, mode, kind, connections, pipeline, rate, found)
+        finally:
+            for service in services.values():
+                if service.process:
+                    service.stop()
+                service.remove()
+    return list(rows.values())
+
+
+def answers(rpc, method, titles):
+    """Whether this daemon and this index have an answer to it."""
+    import harness  # pylint: disable=import-outside-toplevel
+    try:
+        rpc.call(method, *METHODS[method](titles[0]))
+        return True
+    except harness.RpcError as error:
+        return error.code not in ("unknown_method", "not_available", "bad_params")
+
+
+def add_load(rows, mode, kind, connections, pipeline, rate, found):
+    name = f"queries/{kind}/{mode}/{connections}x{pipeline}" + (f"/{rate}-per-s" if rate else "")
+    row = rows.setdefault(name, sample(name, kind, "us", [], mode=mode, kind=kind,
+                                       connections=connections, pipeline=pipeline, rate=rate,
+                                       per_second=[], p50_us=[], p99_us=[], p999_us=[],
+                                       max_us=[]))
+    row["samples"].append(found["p99_us"] if rate else 1e6 / max(found["per_second"], 1))
+    for field in ("per_second", "p50_us", "p99_us", "p999_us", "max_us"):
+        row[field].append(found[field])
+
+
 # --- What it buys -------------------------------------------------------------------------------
 
 class Asker(threading.Thread):
@@ -325,9 +415,19 @@ def steps(args, build):
         return workloads.prepare(f"kronecker-{scale}",
                                  os.path.join(args.output, "graphs"))["index"]
 
+    plan = {"methods": ("lookup", "search") if quick else tuple(METHODS),
+            "loops": [(1, 1), (16, 16)] if quick else
+                     [(c, p) for c in (1, 8, 64) for p in (1, 16)],
+            "rates": [5000] if quick else [5000, 20000, 50000],
+            "seconds": 0.25 if quick else 1}
+
+    def wiki():
+        return made_up_wiki(os.path.join(build, "bench"), 2000 if quick else 20000)
+
     return {
         "spawn": lambda: spawn(build, sizes, 5 if quick else 20),
         "messages": lambda: messages(build, 2000 if quick else 20000, repetitions),
+        "queries": lambda: queries(build, wiki(), plan, repetitions),
         "start": lambda: start(index(), repetitions),
         "memory": lambda: memory(index(), (1, 2) if quick else (1, 2, 4)),
         "crash": lambda: crash(index(), 2 if quick else repetitions, 0.9 if quick else 3),

@@ -3,7 +3,8 @@
  * A load generator for one server on a unix socket: N connections on one thread and one io_uring,
  * P requests in flight on each. The same code speaks to forklored (MessagePack-RPC), to Redis
  * (RESP: GET) and to an echo server, with the same keys in the same random order, so that rates
- * can be compared. Every answer is compared, byte for byte, with what was got (or set) before.
+ * can be compared; or to forklored with the requests that a file holds. Every answer is compared,
+ * byte for byte, with what was got (or set) before.
  *
  * Closed loop: a connection sends P requests at once and the next P when all are answered, as
  * redis-benchmark does. Open loop (-r): requests are due at a fixed rate whatever the server does,
@@ -27,6 +28,7 @@
 #define ECHO_BYTES   64
 #define MSGID_BASE   UINT32_C(0x80000000) /* so that a msgid always takes five bytes */
 #define MSGID_AT     3                    /* in both kinds of frames: 94 00|01 ce, four bytes */
+#define TOOK         "\xa7took_us"
 #define NS_PER_S     UINT64_C(1000000000)
 
 enum protocol { RPC, RESP, ECHO };
@@ -38,6 +40,8 @@ struct text {
 
 struct key {
     struct text request, answer;
+    size_t
+        took_at; /* where the answer tells how long it took, which is no part of it; 0: nowhere */
 };
 
 struct slot {
@@ -67,6 +71,7 @@ struct histogram {
 
 struct load {
     enum protocol protocol;
+    bool frames;
     const char *path, *method;
     unsigned connection_count, pipeline;
     double seconds, warm_up_seconds, rate;
@@ -173,6 +178,12 @@ static void send_all(int fd, const char *bytes, size_t length)
     }
 }
 
+static void put_msgid(char *frame, uint32_t msgid)
+{
+    for (unsigned i = 0; i < 4; i++)
+        frame[MSGID_AT + i] = (char)(msgid >> (24 - 8 * i));
+}
+
 /* The whole answer to one request of MessagePack-RPC. */
 static struct text ask(int fd, const struct text *request)
 {
@@ -193,6 +204,15 @@ static struct text ask(int fd, const struct text *request)
     }
 }
 
+static void learn_answer(int fd, struct key *key, const char *what)
+{
+    key->answer = ask(fd, &key->request);
+    if ((unsigned char)key->answer.bytes[MSGID_AT + 4] != 0xc0)
+        die("%s is answered with an error", what);
+    const char *took = memmem(key->answer.bytes, key->answer.length, TOOK, strlen(TOOK));
+    key->took_at = took ? (size_t)(took - key->answer.bytes) + strlen(TOOK) : 0;
+}
+
 static void make_rpc_key(struct load *load, int fd, struct key *key, const char *title)
 {
     struct wire_out out;
@@ -202,9 +222,7 @@ static void make_rpc_key(struct load *load, int fd, struct key *key, const char 
     wire_cstr(&out, title);
     key->request = text_of(out.data, out.bytes);
     wire_out_fini(&out);
-    key->answer = ask(fd, &key->request);
-    if ((unsigned char)key->answer.bytes[MSGID_AT + 4] != 0xc0)
-        die("%s \"%s\" is answered with an error", load->method, title);
+    learn_answer(fd, key, title);
 }
 
 static void make_resp_key(int fd, struct key *key, const char *title)
@@ -228,13 +246,28 @@ static void make_resp_key(int fd, struct key *key, const char *title)
     key->answer = (struct text){must(bytes), (size_t)length};
 }
 
-static void make_keys(struct load *load, const char *titles_path)
+/* Whole requests, one behind the other, each with a msgid of four bytes. */
+static void take_frames(struct load *load, int fd, FILE *in)
 {
-    FILE *in = fopen(titles_path, "re");
-    if (!in)
-        die("cannot open %s: %s", titles_path, strerror(errno));
-    load->keys = must(calloc(KEYS_MAX, sizeof *load->keys));
-    int fd = load->protocol == ECHO ? -1 : dial(load->path);
+    static char file[64 << 20];
+    const size_t length = fread(file, 1, sizeof file, in);
+    char number[32];
+    for (size_t at = 0; at < length && load->key_count < KEYS_MAX;) {
+        struct wire_scan scan = {0};
+        int64_t whole = wire_scan(&scan, file + at, length - at, length - at);
+        if (whole <= MSGID_AT + 4 || memcmp(file + at, "\x94\x00\xce", MSGID_AT) != 0)
+            die("byte %zu of the requests does not begin one", at);
+        struct key *key = &load->keys[load->key_count++];
+        key->request = text_of(file + at, (size_t)whole);
+        put_msgid(key->request.bytes, MSGID_BASE);
+        snprintf(number, sizeof number, "request %zu", load->key_count);
+        learn_answer(fd, key, number);
+        at += (size_t)whole;
+    }
+}
+
+static void take_titles(struct load *load, int fd, FILE *in)
+{
     char line[2048];
     while (load->key_count < KEYS_MAX && fgets(line, sizeof line, in)) {
         line[strcspn(line, "\n")] = '\0';
@@ -249,11 +282,24 @@ static void make_keys(struct load *load, const char *titles_path)
             key->request = key->answer = text_of(bytes, sizeof bytes);
         }
     }
+}
+
+static void make_keys(struct load *load, const char *keys_path)
+{
+    FILE *in = fopen(keys_path, "re");
+    if (!in)
+        die("cannot open %s: %s", keys_path, strerror(errno));
+    load->keys = must(calloc(KEYS_MAX, sizeof *load->keys));
+    int fd = load->protocol == ECHO ? -1 : dial(load->path);
+    if (load->frames)
+        take_frames(load, fd, in);
+    else
+        take_titles(load, fd, in);
     fclose(in);
     if (fd >= 0)
         close(fd);
     if (load->key_count == 0)
-        die("%s has no titles", titles_path);
+        die("%s is empty", keys_path);
 }
 
 /* --- Requests -------------------------------------------------------------------------------- */
@@ -264,12 +310,6 @@ static const struct key *random_key(struct load *load)
     load->random ^= load->random >> 7;
     load->random ^= load->random << 17;
     return &load->keys[(load->random >> 32) * load->key_count >> 32];
-}
-
-static void put_msgid(char *frame, uint32_t msgid)
-{
-    for (unsigned i = 0; i < 4; i++)
-        frame[MSGID_AT + i] = (char)(msgid >> (24 - 8 * i));
 }
 
 static uint32_t get_msgid(const char *frame)
@@ -341,10 +381,34 @@ static unsigned answered_slot(const struct connection *connection, const char *d
     return id;
 }
 
-static bool is_expected(const struct load *load, const struct text *answer, const char *data)
+/* Of an unsigned integer in MessagePack with this first byte. */
+static size_t integer_bytes(char first)
 {
-    size_t from = load->protocol == RPC ? MSGID_AT + 4 : 0;
-    return memcmp(answer->bytes + from, data + from, answer->length - from) == 0;
+    const unsigned head = (unsigned char)first;
+    return head >= 0xcc && head <= 0xcf ? 1 + (1U << (head - 0xcc)) : 1;
+}
+
+/* Of the answer that begins at `data`; more than `bytes` if it is not all there. */
+static size_t length_of_answer(const struct key *key, const char *data, size_t bytes)
+{
+    const size_t length = key->answer.length, at = key->took_at;
+    if (at == 0)
+        return length;
+    if (bytes <= at)
+        return bytes + 1;
+    return length - integer_bytes(key->answer.bytes[at]) + integer_bytes(data[at]);
+}
+
+static bool is_expected(const struct load *load, const struct key *key, const char *data)
+{
+    const char *answer = key->answer.bytes;
+    const size_t from = load->protocol == RPC ? MSGID_AT + 4 : 0, length = key->answer.length;
+    if (key->took_at == 0)
+        return memcmp(answer + from, data + from, length - from) == 0;
+    const size_t skip = key->took_at + integer_bytes(answer[key->took_at]);
+    return memcmp(answer + from, data + from, key->took_at - from) == 0 &&
+           memcmp(answer + skip, data + key->took_at + integer_bytes(data[key->took_at]),
+                  length - skip) == 0;
 }
 
 /* Takes whole answers; returns their bytes. */
@@ -358,19 +422,19 @@ static size_t take_answers(struct connection *connection, const char *data, size
             die("an answer that nobody asked for");
         unsigned id = answered_slot(connection, data + at);
         struct slot *slot = &connection->slots[id];
-        const struct text *answer = &slot->key->answer;
         if (!slot->since_ns)
             die("a request is answered twice");
-        if (bytes - at < answer->length)
+        const size_t length = length_of_answer(slot->key, data + at, bytes - at);
+        if (bytes - at < length)
             break;
-        if (!is_expected(load, answer, data + at))
+        if (!is_expected(load, slot->key, data + at))
             die("a wrong answer to \"%.*s\"", (int)slot->key->request.length,
                 slot->key->request.bytes);
-        at += answer->length;
+        at += length;
         if (load->counting) {
             count(&load->latencies, now_ns > slot->since_ns ? now_ns - slot->since_ns : 0);
             load->answers++;
-            load->answer_bytes += answer->length;
+            load->answer_bytes += length;
         }
         slot->since_ns = 0;
         connection->queue_first = (connection->queue_first + 1) % PIPELINE_MAX;
@@ -504,8 +568,10 @@ static void run(struct load *load)
 
 static _Noreturn void usage(void)
 {
-    fputs("usage: load rpc|resp|echo SOCKET TITLES [-c CONNECTIONS] [-p PIPELINE] [-s SECONDS]\n"
-          "            [-w WARM-UP SECONDS] [-r REQUESTS PER SECOND] [-m METHOD]\n",
+    fputs("usage: load rpc|resp|echo SOCKET TITLES [OPTION]...\n"
+          "       load frames SOCKET REQUESTS [OPTION]...     (of MessagePack-RPC)\n"
+          "-c CONNECTIONS  -p PIPELINE  -s SECONDS  -w WARM-UP SECONDS  -r REQUESTS PER SECOND\n"
+          "-m METHOD (rpc)\n",
           stderr);
     exit(2);
 }
@@ -547,7 +613,8 @@ int main(int argc, char **argv)
     if (argc - optind != 3 || load.connection_count == 0 || load.pipeline == 0 ||
         load.pipeline > PIPELINE_MAX)
         usage();
-    while (strcmp(argv[optind], protocols[load.protocol]) != 0) {
+    load.frames = strcmp(argv[optind], "frames") == 0;
+    while (!load.frames && strcmp(argv[optind], protocols[load.protocol]) != 0) {
         if (++load.protocol > ECHO)
             usage();
     }

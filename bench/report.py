@@ -226,6 +226,37 @@ def messages(result, folder):
     return lines
 
 
+def queries(result, folder):
+    rows = result["costs"].get("queries")
+    if not rows:
+        return []
+
+    def median(field, form=microseconds):
+        return [form(statistics.median(row[field])) for row in rows]
+
+    def low_high(row):
+        """Answers a second, from samples of microseconds per answer."""
+        return [1e6 / value for value in reversed(quartiles(row["samples"]))]
+
+    lines = ["## Queries", "", "Over the socket, from one client thread on the same machine. "
+             "Closed loop: every connection keeps its pipeline full. Open loop: requests are due "
+             "at a fixed rate, and latency runs from then.", "", "![queries](queries.svg)", ""]
+    lines += table(
+        ["query", "workers", "connections x pipeline", "asked per s", "answers/s", "p50", "p99",
+         "p99.9", "longest"],
+        [[row["kind"], row["mode"], f"{row['connections']} x {row['pipeline']}",
+          row["rate"] or "closed", *cells_of_row]
+         for row, *cells_of_row in zip(rows, median("per_second", plot.short), median("p50_us"),
+                                       median("p99_us"), median("p999_us"), median("max_us"))])
+    plot.dots(os.path.join(folder, "queries.svg"), "Queries answered",
+              "one client thread on the same machine; closed loop, connections x pipeline",
+              "answers per second, median with quartiles; more is better",
+              [(f"{row['kind']}, {row['connections']} x {row['pipeline']}, {row['mode']}",
+                row["mode"], *low_high(row), False) for row in rows if not row["rate"]],
+              footer(result), ("processes", "threads"), plot.short)
+    return lines
+
+
 def crash(result):
     rows = result["costs"].get("crash")
     if not rows:
@@ -251,7 +282,7 @@ def write(result, folder):
                   "prove nothing.", ""]
     lines += describe(result) + ranks(result, folder) + cells(result, folder)
     lines += memory(result) + spawn(result, folder) + start(result, folder)
-    lines += messages(result, folder) + crash(result)
+    lines += messages(result, folder) + queries(result, folder) + crash(result)
     if result["missing"]:
         lines += ["## Missing", ""] + table(["what", "where"], [
             [missing["what"], ", ".join(missing["where"])] for missing in result["missing"]])

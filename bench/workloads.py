@@ -30,17 +30,6 @@ def command(*words, **options):
         raise Missing(f"{os.path.basename(words[0])} {words[1]}: {done.stderr.strip()[-300:]}")
 
 
-def compile_tool(folder, name, *libraries):
-    """A C program of this folder, compiled into `folder`; its path."""
-    source, program = os.path.join(HERE, f"{name}.c"), os.path.join(folder, name)
-    objects = [library for library in libraries if not library.startswith("-")]
-    if not os.path.exists(program) or any(os.path.getmtime(path) > os.path.getmtime(program)
-                                          for path in [source, *objects]):
-        command("gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-pthread", f"-I{ROOT}", "-o",
-                program, source, *libraries)
-    return program
-
-
 def article(size, path):
     for python in ("/usr/bin/python3", sys.executable):
         if subprocess.run([python, "-c", "import numpy"], stderr=subprocess.DEVNULL,
@@ -138,10 +127,10 @@ def prepare(name, folder):
     """The workload's description, its files made where they are missing. Names: article-N,
     kronecker-S, uniform-S, wikispeedia, or the path of an index."""
     os.makedirs(folder, exist_ok=True)
-    reference = compile_tool(folder, "reference", "-lm")
+    reference = os.path.join(BUILD, "bench", "reference")
     kind, _, number = name.partition("-")
     index_given = name.endswith(".flk")
-    title = os.path.basename(name)[:-4] if index_given else name
+    title = os.path.basename(name)
     base = os.path.join(folder, title)
     index, names, isolated, build_seconds = base + ".flk", None, 0, None
     if index_given:
