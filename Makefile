@@ -1,7 +1,8 @@
 # Forklore. `make run` shows it, `make test` tests it; both install what is missing first.
 #
 #   make [all]  run  test  check  check-unit [T=name]  check-integration  lint  install  clean
-#   make bench [QUICK=1] [GAPBS_DIR=…] [ARGS=…]  bench-check A=before.json B=after.json
+#   make bench [QUICK=1] [GAPBS_DIR=…] [ARGS=…]
+#   make bench-check A=before.json B=after.json  or  bench-check COMMIT=main [QUICK=1] [ARGS=…]
 #   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers
 #   bench-serve [ARGS='--rounds 9']  bench-titles
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
@@ -120,8 +121,8 @@ BENCH_TOOLS := $(addprefix $(BUILD)/bench/,load messages reference spawn)
 bench: deps-bench
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(BENCH_TOOLS)
 	$(Q)FORKLORE_BUILD=$(BUILD) GAPBS_DIR=$(GAPBS_DIR) $(PYTHON) bench/run $(if $(QUICK),--quick) $(ARGS)
-bench-check:
-	$(Q)$(PYTHON) bench/check $(A) $(B)
+bench-check: $(if $(COMMIT),all)
+	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/check $(if $(COMMIT),--commit $(COMMIT) --options "$(if $(QUICK),--quick) $(ARGS)",$(A) $(B))
 deps-bench: deps
 	$(Q)tests/deps bench || echo "bench: contenders that miss their packages are left out"
 

@@ -194,9 +194,11 @@ def start(index, repetitions):
                 service = Service(index, "--workers", f"{mode}:{workers}")
                 if state == COLD:
                     forget(index)
-                took = service.start()
-                service.stop()
-                service.remove()
+                try:
+                    took = service.start()
+                finally:
+                    service.stop()
+                    service.remove()
                 if turn:
                     cases[mode, state].append(took)
             for kind, samples in pools.items():
