@@ -2,7 +2,6 @@
 """What processes cost beside threads, and what they buy: memory, start-up, adding a worker,
 messages, a crash. Every step returns rows for the result file; rows with `samples` are compared
 by bench/check."""
-import glob
 import json
 import os
 import random

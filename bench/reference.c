@@ -50,7 +50,7 @@ static struct edge *read_edges(const char *path, size_t *count)
     if (!in)
         die("cannot read", path);
     size_t room = 1 << 20, used = 0, line_number = 0, line_room = 0;
-    struct edge *edges = malloc(room * sizeof *edges);
+    struct edge *edges = allocate(room, sizeof *edges);
     char *line = NULL;
     while (getline(&line, &line_room, in) >= 0) {
         line_number++;
@@ -64,10 +64,12 @@ static struct edge *read_edges(const char *path, size_t *count)
         }
         if (source == target)
             continue;
-        if (used == room)
-            edges = realloc(edges, (room *= 2) * sizeof *edges);
-        if (!edges)
-            die("no memory for", path);
+        if (used == room) {
+            struct edge *more = realloc(edges, (room *= 2) * sizeof *edges);
+            if (!more)
+                die("no memory for", path);
+            edges = more;
+        }
         edges[used++] = (struct edge){(uint32_t)source, (uint32_t)target};
     }
     free(line);
