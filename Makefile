@@ -4,7 +4,7 @@
 #   make bench [QUICK=1] [GAPBS_DIR=…] [ARGS=…]
 #   make bench-check A=before.json B=after.json  or  bench-check COMMIT=main [QUICK=1] [ARGS=…]
 #   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers
-#   bench-serve [ARGS='--rounds 9']  bench-titles
+#   bench-serve [ARGS='--rounds 9']  bench-titles  bench-pagerank
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
 
 VERSION  := 0.1.0
@@ -121,7 +121,7 @@ BENCH_TOOLS := $(addprefix $(BUILD)/bench/,load messages reference spawn)
 bench: deps-bench
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(BENCH_TOOLS)
 	$(Q)FORKLORE_BUILD=$(BUILD) GAPBS_DIR=$(GAPBS_DIR) $(PYTHON) bench/run $(if $(QUICK),--quick) $(ARGS)
-bench-check: $(if $(COMMIT),all)
+bench-check: $(if $(COMMIT),all $(BENCH_TOOLS))
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/check $(if $(COMMIT),--commit $(COMMIT) --options "$(if $(QUICK),--quick) $(ARGS)",$(A) $(B))
 deps-bench: deps
 	$(Q)tests/deps bench || echo "bench: contenders that miss their packages are left out"

@@ -240,6 +240,8 @@ METHODS = {
     "page": lambda title: [title],
     "search": lambda title: [title, 10],
 }
+MIX = ["lookup"] * 8 + ["prefix"] * 4 + ["links"] * 2 + ["page", "search"]
+QUESTIONS = 320  # different ones of a kind: each is asked once before a run, to know its answer
 
 
 def made_up_wiki(folder, pages):
@@ -278,12 +280,12 @@ def queries(build, index, plan, repetitions):
             for service in services.values():
                 service.start()
             with harness.Connection(services["processes"].path) as rpc:
-                titles = [row[1] for row in rpc.call("export", "scores", 0, 5000)["rows"]]
+                titles = [row[1] for row in rpc.call("export", "scores", 0, 2000)["rows"]]
                 methods = [m for m in METHODS if m in plan["methods"] and answers(rpc, m, titles)]
             random.Random(1).shuffle(titles)
             for kind in [*methods, "mix"]:
-                write_requests(os.path.join(folder, kind), methods if kind == "mix" else [kind],
-                               titles)
+                write_requests(os.path.join(folder, kind), MIX if kind == "mix" else [kind],
+                               titles[:QUESTIONS])
             cases = [(kind, c, p, 0) for kind in [*methods, "mix"] for c, p in plan["loops"]]
             cases += [("mix", 16, 1, rate) for rate in plan["rates"]]
             for turn in range(repetitions + 1):
