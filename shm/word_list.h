@@ -11,11 +11,14 @@
 #include "shm/layout.h"
 #include "shm/words.h"
 
+#include <assert.h>
 #include <stdbool.h>
 
 #define WORDS_PER_BLOCK 16
 #define WORD_NAME_FIELD '\x01'
 #define WORD_KEY_BYTES  (WORD_MAX_BYTES + 1)
+
+static_assert(WORD_KEY_BYTES <= UINT8_MAX, "an entry's lengths take a byte each");
 
 /* Borrowed from the index. */
 struct word_list {

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WORD_MAX_BYTES   255
+#define WORD_MAX_BYTES   254 /* word_list.h keeps lengths in bytes */
 #define WORD_CLUSTER_MAX 32 /* a character and its marks; further marks begin a new one */
 
 struct word {

@@ -15,7 +15,8 @@ import tempfile
 import time
 import unittest
 
-from harness import Daemon, FORKLORED, PAGES, page_element, run, scratch, small_dump
+from harness import (Daemon, FORKLORED, PAGES, PATIENCE_S, page_element, run, scratch,
+                     small_dump)
 
 OPENING = '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.10/" xml:lang="en">\n'
 CLOSING = "</mediawiki>\n"
@@ -100,7 +101,8 @@ class InputTest(unittest.TestCase):
         """A build that works; its report."""
         done = run(FORKLORED, "build", "-q", "--json", source, "-o", self.output, *options)
         self.assertEqual((done.returncode, done.stderr.decode()), (0, ""))
-        self.assertEqual(run(FORKLORED, "verify", self.output).returncode, 0)
+        verified = run(FORKLORED, "verify", self.output)
+        self.assertEqual((verified.returncode, verified.stderr.decode()), (0, ""))
         return json.loads(done.stdout)
 
 
@@ -262,9 +264,7 @@ class NotADump(InputTest):
         outside = '<!DOCTYPE mediawiki [<!ENTITY x SYSTEM "file:///etc/passwd">]>\n'
         for doctype in laughs, large, outside, '<!DOCTYPE mediawiki SYSTEM "http://127.0.0.1/">\n':
             with self.subTest(doctype=doctype[:60]):
-                start = time.monotonic()
                 self.refuse_bytes(doctype + body, "line 1, byte ", "DOCTYPE", "refused")
-                self.assertLess(time.monotonic() - start, 5)
 
     def test_an_index_as_a_dump(self):
         index = self.path("index")
@@ -335,14 +335,20 @@ class Pages(InputTest):
                           name="dump.xml.gz")
 
 
+def cpu_seconds_of_children():
+    """However busy the machine is, the same work takes about as many of these."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 class Large(InputTest):
     def seconds_to_build(self, links, shape):
         text = "".join(shape % (i, i) for i in range(links))
         source = self.write(f"{links}.xml", dump_of(page_element("Alpha", text, 1),
                                                     page_element("Beta", "[[Alpha]]", 2)))
-        start = time.monotonic()
+        start = cpu_seconds_of_children()
         report = self.build(source)
-        seconds = time.monotonic() - start
+        seconds = cpu_seconds_of_children() - start
         self.assertEqual(report["edges"], 2)
         return seconds, report
 
@@ -383,9 +389,9 @@ class Large(InputTest):
         pages = [page_element(title, text, 10 + i)
                  for i, (title, text) in enumerate(texts.items())]
         pages += [page_element("Beta", "", 1), page_element("Gamma", "", 2)]
-        start = time.monotonic()
+        start = cpu_seconds_of_children()
         report = self.build(self.write("nested.xml", dump_of(*pages)))
-        self.assertLess(time.monotonic() - start, 15)
+        self.assertLess(cpu_seconds_of_children() - start, PATIENCE_S / 10)
         self.assertEqual(report["pages"], len(texts) + 2)
         # What a reader of the pages makes of them is bounded as well.
         with Daemon(self.output) as daemon, daemon.connect() as rpc:
@@ -394,7 +400,7 @@ class Large(InputTest):
                     start = time.monotonic()
                     self.assertEqual(rpc.call("page", title, "wikitext")["text"], text)
                     rpc.call("page", title, "text")
-                    self.assertLess(time.monotonic() - start, 5)
+                    self.assertLess(time.monotonic() - start, PATIENCE_S / 4)
             found = set(rpc.call("backlinks", "Beta", 100)["titles"])
             self.assertLessEqual({"Unclosed comments", "Refs", "Quotes", "Tags", "Headings"}, found)
 
