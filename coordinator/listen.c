@@ -2,13 +2,14 @@
  *
  * The listening socket and who may have it. Beside PATH lies PATH.lock, locked with flock() for as
  * long as a daemon lives: the lock, not a pid or a successful connect, tells a socket in use from
- * one that a killed daemon left.
+ * one that a killed daemon left. It says which socket is its daemon's: a killed one's takes
+ * connections until the kernel has ended its io_uring, however long that takes.
  */
 #include "coordinator/session.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,9 +18,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG       512
-#define STALE_TRIES   4
-#define STALE_WAIT_MS 300
+#define BACKLOG        512
+#define IDENTITY_BYTES 96
 
 /* The file may be unlinked by a daemon that ends between our open and our lock; then it is not the
  * one the next daemon would find, and we try again. */
@@ -46,40 +46,60 @@ static int take_lock(struct session_host *host, struct fault *why)
     }
 }
 
-/* Something has that socket that does not know our lock. Only a refused connection says that
- * nobody has: a full backlog, a datagram socket and a forbidden one all belong to somebody. A
- * killed daemon's socket, however, listens until the kernel has ended its io_uring and its
- * workers, and then hangs up. */
-static bool is_held(const struct sockaddr_un *address)
+/* What a lock says of its socket: which file it is, not only what it is called. */
+static size_t identify(const struct stat *socket, char out[static IDENTITY_BYTES])
 {
-    for (unsigned tries = 0; tries < STALE_TRIES; tries++) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd < 0)
-            return true;
-        int err = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
-        struct pollfd hangup = {.fd = err ? -1 : fd};
-        if (!err || err == EAGAIN)
-            poll(&hangup, 1, STALE_WAIT_MS);
-        close(fd);
-        if (err == ECONNREFUSED || err == ENOENT)
-            return false;
-        if (err ? err != EAGAIN : !hangup.revents)
-            return true;
-    }
-    return true;
+    int length = snprintf(out, IDENTITY_BYTES, "%ju %ju %jd.%09ld\n", (uintmax_t)socket->st_dev,
+                          (uintmax_t)socket->st_ino, (intmax_t)socket->st_ctim.tv_sec,
+                          socket->st_ctim.tv_nsec);
+    return (size_t)length;
 }
 
-static int remove_stale(const char *path, const struct sockaddr_un *address, struct fault *why)
+static bool is_ours(const struct session_host *host, const struct stat *socket)
+{
+    char said[IDENTITY_BYTES], is[IDENTITY_BYTES];
+    size_t length = identify(socket, is);
+    return pread(host->lock_fd, said, sizeof said, 0) == (ssize_t)length &&
+           memcmp(said, is, length) == 0;
+}
+
+static int remember(struct session_host *host, struct fault *why)
 {
     struct stat status;
-    if (lstat(path, &status) < 0)
-        return errno == ENOENT ? 0 : fault_errno(why, errno, "cannot stat %s", path);
+    char is[IDENTITY_BYTES];
+    if (lstat(host->path, &status) < 0)
+        return fault_errno(why, errno, "cannot stat %s", host->path);
+    size_t length = identify(&status, is);
+    if (pwrite(host->lock_fd, is, length, 0) != (ssize_t)length ||
+        ftruncate(host->lock_fd, (off_t)length) < 0)
+        return fault_errno(why, errno, "cannot write %s", host->lock_path);
+    return 0;
+}
+
+/* Of a socket that no lock tells of, only a refused connection says that nobody has it: a full
+ * backlog, a datagram socket and a forbidden one all belong to somebody. */
+static bool is_held(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return true;
+    int err = connect(fd, (const struct sockaddr *)address, sizeof *address) < 0 ? errno : 0;
+    close(fd);
+    return err != ECONNREFUSED && err != ENOENT;
+}
+
+static int remove_stale(const struct session_host *host, const struct sockaddr_un *address,
+                        struct fault *why)
+{
+    struct stat status;
+    if (lstat(host->path, &status) < 0)
+        return errno == ENOENT ? 0 : fault_errno(why, errno, "cannot stat %s", host->path);
     if (!S_ISSOCK(status.st_mode))
-        return fault_set(why, EEXIST, "%s exists and is not a socket", path);
-    if (is_held(address))
-        return fault_set(why, EADDRINUSE, "%s: in use by another program", path);
-    if (unlink(path) < 0 && errno != ENOENT)
-        return fault_errno(why, errno, "cannot remove the stale socket %s", path);
+        return fault_set(why, EEXIST, "%s exists and is not a socket", host->path);
+    if (!is_ours(host, &status) && is_held(address))
+        return fault_set(why, EADDRINUSE, "%s: in use by another program", host->path);
+    if (unlink(host->path) < 0 && errno != ENOENT)
+        return fault_errno(why, errno, "cannot remove the stale socket %s", host->path);
     return 0;
 }
 
@@ -89,15 +109,19 @@ static int bind_and_listen(struct session_host *host, const struct sockaddr_un *
     host->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (host->listen_fd < 0)
         return fault_errno(why, errno, "cannot make a socket");
-    /* Nobody may connect before the mode is what was asked for. */
-    mode_t before = umask(0777);
-    int failed = bind(host->listen_fd, (const struct sockaddr *)address, sizeof *address);
-    int err = errno;
-    umask(before);
-    if (failed)
+    if (bind(host->listen_fd, (const struct sockaddr *)address, sizeof *address) < 0) {
+        int err = errno;
+        close(host->listen_fd);
+        host->listen_fd = -1; /* what has the name is not ours to remove */
         return fault_errno(why, err, "cannot bind %s", host->path);
+    }
+    /* Nobody is let in before it listens: by then it has the mode that was asked for, and if this
+     * process dies, the next one knows the socket. */
     if (chmod(host->path, host->limits.socket_mode) < 0)
         return fault_errno(why, errno, "cannot set the mode of %s", host->path);
+    int err = remember(host, why);
+    if (err)
+        return err;
     if (listen(host->listen_fd, BACKLOG) < 0)
         return fault_errno(why, errno, "cannot listen at %s", host->path);
     return 0;
@@ -122,7 +146,7 @@ int session_host_init(struct session_host *host, struct loop *loop, const char *
         return fault_set(why, ENOMEM, "no memory for %u connections", limits->connections);
     int err = take_lock(host, why);
     if (!err)
-        err = remove_stale(path, &address, why);
+        err = remove_stale(host, &address, why);
     if (!err)
         err = bind_and_listen(host, &address, why);
     return err;
