@@ -14,7 +14,6 @@
 #define LOOP_ENTRIES       256
 #define RECV_BUFFERS       64
 #define RECV_BYTES         16384
-#define DRAIN_TIMEOUT_NS   UINT64_C(10000000000)
 #define START_FAILURES_MAX 5 /* of one worker in a row, before a new generation is given up */
 
 static void say(const struct daemon *daemon, bool routine, const char *format, ...)
@@ -277,7 +276,8 @@ void daemon_drain(struct daemon *daemon)
     say(daemon, false, "event=shutting-down");
     session_host_stop(&daemon->sessions);
     jobs_cancel_all(&daemon->jobs);
-    loop_timer(daemon->loop, &daemon->drain_op, loop_now_ns() + DRAIN_TIMEOUT_NS);
+    loop_timer(daemon->loop, &daemon->drain_op,
+               loop_now_ns() + daemon->options->drain_timeout_ms * UINT64_C(1000000));
 }
 
 /* SIGHUP, as daemons do: the same file again, which a build may have replaced. */
@@ -406,10 +406,14 @@ static int run(struct daemon *daemon, struct fault *why)
 static int set_up(struct daemon *daemon, struct fault *why)
 {
     const struct serve_options *options = daemon->options;
-    int err = seg_owner_init(&daemon->owner, why);
+    int err = loop_create(&daemon->loop, LOOP_ENTRIES, RECV_BUFFERS, RECV_BYTES, why);
     if (err)
         return err;
-    err = loop_create(&daemon->loop, LOOP_ENTRIES, RECV_BUFFERS, RECV_BYTES, why);
+    /* Before anything is made that a signal must not leave behind. */
+    err = watch_signals(daemon, why);
+    if (err)
+        return err;
+    err = seg_owner_init(&daemon->owner, why);
     if (err)
         return err;
     err = session_host_init(&daemon->sessions, daemon->loop, options->socket_path, &options->limits,
@@ -432,7 +436,7 @@ static int set_up(struct daemon *daemon, struct fault *why)
     daemon->jobs.serving = jobs_serving;
     daemon->jobs.next_generation = jobs_next_generation;
     daemon->jobs.publish = jobs_publish;
-    return watch_signals(daemon, why);
+    return 0;
 }
 
 static void end_services(struct daemon *daemon)
@@ -453,10 +457,8 @@ static void end_services(struct daemon *daemon)
 
 static void tear_down(struct daemon *daemon)
 {
-    if (!daemon->loop) {
-        seg_owner_fini(&daemon->owner);
+    if (!daemon->loop)
         return;
-    }
     loader_abort(&daemon->loader);
     free(daemon->load_path);
     jobs_fini(&daemon->jobs);
@@ -489,7 +491,8 @@ int daemon_serve(const struct serve_options *options, const char *index_path)
     bool failed = err || daemon.load_failed;
     if (err)
         fprintf(stderr, "forklored: %s\n", why.text);
-    say(&daemon, false, "event=stopped");
+    if (daemon.now || daemon.draining) /* not of a start that was refused */
+        say(&daemon, false, "event=stopped");
     tear_down(&daemon);
     return failed ? 1 : 0;
 }

@@ -34,6 +34,7 @@ static const char help[] =
     "      --max-queue N          requests of all connections, default 4096\n"
     "      --max-frame BYTES      of one request, default 65536\n"
     "      --request-timeout MS   default 10000\n"
+    "      --drain-timeout MS     of running requests at the end, default 10000\n"
     "      --socket-mode MODE     octal, default 0600\n"
     "\n"
     "  -q, --quiet                say nothing but errors\n"
@@ -56,6 +57,7 @@ enum {
     OPT_MAX_QUEUE,
     OPT_MAX_FRAME,
     OPT_REQUEST_TIMEOUT,
+    OPT_DRAIN_TIMEOUT,
     OPT_SOCKET_MODE,
 };
 
@@ -74,6 +76,7 @@ static const struct option long_options[] = {
     {"max-queue", required_argument, NULL, OPT_MAX_QUEUE},
     {"max-frame", required_argument, NULL, OPT_MAX_FRAME},
     {"request-timeout", required_argument, NULL, OPT_REQUEST_TIMEOUT},
+    {"drain-timeout", required_argument, NULL, OPT_DRAIN_TIMEOUT},
     {"socket-mode", required_argument, NULL, OPT_SOCKET_MODE},
     {"quiet", no_argument, NULL, 'q'},
     {"verbose", no_argument, NULL, 'v'},
@@ -195,6 +198,9 @@ static int take_option(struct serve_options *options, int option)
     case OPT_REQUEST_TIMEOUT:
         return number_option("--request-timeout", optarg, 10, 1, 86400000,
                              &options->request_timeout_ms);
+    case OPT_DRAIN_TIMEOUT:
+        return number_option("--drain-timeout", optarg, 10, 1, 86400000,
+                             &options->drain_timeout_ms);
     case OPT_SOCKET_MODE:
         err = number_option("--socket-mode", optarg, 8, 0, 0777, &number);
         limits->socket_mode = (mode_t)number;
@@ -228,6 +234,7 @@ int options_parse(struct serve_options *options, int argc, char **argv)
                    .frame_bytes = RPC_FRAME_LIMIT,
                    .socket_mode = 0600},
         .request_timeout_ms = 10000,
+        .drain_timeout_ms = 10000,
         .queue_max = 4096,
     };
     int option, err;

@@ -24,6 +24,7 @@ struct serve_options {
     bool map;
     struct session_limits limits;
     unsigned request_timeout_ms;
+    unsigned drain_timeout_ms;
     unsigned queue_max;
     bool quiet, verbose;
 };

@@ -34,15 +34,25 @@ int scratch_make(struct fault *why)
     if (snprintf(made, sizeof made, "%s/forklore-XXXXXX", where && *where ? where : "/var/tmp") >=
         (int)sizeof made)
         return fault_set(why, ENAMETOOLONG, "TMPDIR is too long: %.40s...", where);
-    if (!mkdtemp(made))
-        return fault_errno(why, errno, "cannot create %s", made);
-    snprintf(index_path, sizeof index_path, "%s/" SCRATCH_INDEX, made);
-    snprintf(dump_path, sizeof dump_path, "%s/" SCRATCH_DUMP, made);
-    memcpy(folder, made, sizeof folder);
     struct sigaction action = {.sa_handler = on_signal};
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+    sigset_t held, before;
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
         sigaction(signals[i], &action, NULL);
-    return 0;
+        sigaddset(&held, signals[i]);
+    }
+    /* A signal finds either no folder or one whose name is known. */
+    sigprocmask(SIG_BLOCK, &held, &before);
+    int err = 0;
+    if (!mkdtemp(made)) {
+        err = fault_errno(why, errno, "cannot create %s", made);
+    } else {
+        snprintf(index_path, sizeof index_path, "%s/" SCRATCH_INDEX, made);
+        snprintf(dump_path, sizeof dump_path, "%s/" SCRATCH_DUMP, made);
+        memcpy(folder, made, sizeof folder);
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return err;
 }
 
 const char *scratch_path(const char *name)
