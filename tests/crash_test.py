@@ -2,16 +2,13 @@
 """Somebody is killed: workers at work, job workers, the coordinator."""
 import os
 import signal
+import subprocess
 import threading
 import time
 import unittest
 
-from harness import Daemon, DaemonTest, synthetic_index, scratch, small_index, PATIENCE_S
-
-
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as found:
-        return [int(child) for child in found.read().split()]
+from harness import (Daemon, DaemonTest, FORKLORED, children, small_index, synthetic_index,
+                     wait_for)
 
 
 def name_of(pid):
@@ -34,7 +31,7 @@ def kill_some(daemon, name, stop, killed, pause_s):
     """Kills processes of this name, one after the other, until told to stop."""
     victim = 0
     while not stop.is_set():
-        pids = [pid for pid in children(daemon.process.pid) if name_of(pid) == name]
+        pids = [pid for pid in children(daemon.process.pid) if name_of(pid) == name and alive(pid)]
         if pids:
             victim += 1
             try:
@@ -78,8 +75,8 @@ class WorkersDie(DaemonTest):
             killer.join()
         self.assertGreaterEqual(len(killed), 20)
         self.assertGreater(answers, 64)
-        restarts = sum(w["restarts"] for w in self.rpc.call("status")["workers"])
-        self.assertGreaterEqual(restarts, len(killed) - 2)
+        wait_for(lambda: sum(w["restarts"] for w in self.rpc.call("status")["workers"]) >=
+                 len(set(killed)), "a new worker for each that was killed")
 
     def test_a_job_keeps_its_bits(self):
         options = {"tolerance": 0, "iterations": 20000, "publish": True, "workers": 3}
@@ -117,16 +114,13 @@ class CoordinatorDies(unittest.TestCase):
     def test_workers_leave_and_the_next_start_serves(self):
         daemon = Daemon(synthetic_index(300), "--workers", "processes:3")
         with daemon.connect() as rpc:
-            rpc.call("submit", tolerance=0, iterations=100000, workers=2)
-            while len(children(daemon.process.pid)) < 5:
-                time.sleep(0.01)
+            for _ in range(20):
+                rpc.call("submit", tolerance=0, iterations=100000, workers=2)
+            wait_for(lambda: len(children(daemon.process.pid)) == 5, "work on a job")
         workers = children(daemon.process.pid)
         daemon.process.kill()
         daemon.process.wait()
-        deadline = time.monotonic() + 1
-        while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        self.assertEqual([pid for pid in workers if alive(pid)], [])
+        wait_for(lambda: not any(map(alive, workers)), "the workers' end")
         self.assertTrue(daemon.leftovers(), "nothing was left to be swept: the test shows nothing")
         self.assertTrue(os.path.exists(daemon.path))
 
@@ -134,13 +128,11 @@ class CoordinatorDies(unittest.TestCase):
         again = Daemon.__new__(Daemon)
         again.folder, again.path = daemon.folder, daemon.path
         again.log_path, again.prefixes = daemon.log_path + ".2", set()
-        import subprocess
-        from harness import FORKLORED
         with open(again.log_path, "wb") as log:
             again.process = subprocess.Popen(
                 [FORKLORED, "--socket", again.path, "--index", synthetic_index(300)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        again._wait()
+        again.wait_until_it_serves()
         self.assertEqual(daemon.leftovers(), [])
         again.stop()
 

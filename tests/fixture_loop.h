@@ -62,12 +62,12 @@ static inline void note(struct loop_op *op, int result)
         loop_recv_pause(op->loop, op);
 }
 
-/* Turns the loop until the operation has called back `calls` times, at most ten seconds. */
+/* Turns the loop until the operation has called back `calls` times, at most two minutes. */
 static inline void run_until(struct loop *loop, const struct seen *seen, unsigned calls)
 {
     struct loop_op watchdog = {.fn = note, .owner = &(struct seen){0}};
     const struct seen *late = watchdog.owner;
-    loop_timer(loop, &watchdog, loop_now_ns() + 10000 * MS);
+    loop_timer(loop, &watchdog, loop_now_ns() + 120000 * MS);
     while (seen->calls < calls && late->calls == 0)
         assert_true(loop_run(loop, true) >= 0);
     if (late->calls > 0)

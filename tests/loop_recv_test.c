@@ -119,7 +119,7 @@ static void test_loop_pausing_neither_loses_nor_reorders(void **unused)
         if (child == 0) {
             loop_forget(&loop);
             close(ends[0]);
-            alarm(10);
+            alarm(120);
             send_pattern(ends[1], 0, TOTAL);
             _exit(0);
         }

@@ -26,7 +26,7 @@
 #define SLOW       (under_thread_sanitizer() || under_valgrind())
 #define RECORDS    (SLOW ? 100000u : 300000u)
 #define KILLS      (SLOW ? 20u : 60u)
-#define WATCHDOG_S 20
+#define WATCHDOG_S 120
 
 static double now_s(void)
 {

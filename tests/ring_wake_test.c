@@ -25,7 +25,7 @@
 #define SLOW       (under_thread_sanitizer() || under_valgrind())
 #define ROUNDS     (SLOW ? 3000u : 20000u)
 #define WINDOWS    (4 * ROUNDS)
-#define WATCHDOG_S 20
+#define WATCHDOG_S 120
 
 struct shared {
     struct bell_word words[2];

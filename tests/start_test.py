@@ -15,8 +15,8 @@ import unittest
 
 import msgpack
 
-from harness import (Connection, Daemon, FORKLORED, PAGES, PATIENCE_S, RpcError, run, scratch,
-                     small_dump, small_index, synthetic_index)
+from harness import (Connection, Daemon, FORKLORED, PAGES, PATIENCE_S, RpcError, UNDER, children,
+                     run, scratch, small_dump, small_index, synthetic_index, wait_for)
 
 
 def without_root_powers():
@@ -26,6 +26,27 @@ def without_root_powers():
     if os.geteuid() == 0:
         for capability in cap_dac_override, cap_dac_read_search:
             libc.prctl(pr_capbset_drop, capability, 0, 0, 0)
+
+
+def listening_socket(pid, path):
+    """A process's socket that listens at this path; None where the kernel does not give it."""
+    libc, pidfd_getfd = ctypes.CDLL(None, use_errno=True), 438
+    process = os.pidfd_open(pid)
+    try:
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            if not os.readlink(f"/proc/{pid}/fd/{number}").startswith("socket:"):
+                continue
+            fd = libc.syscall(pidfd_getfd, process, int(number), 0)
+            if fd < 0:
+                return None
+            found = socket.socket(fileno=fd)
+            if found.getsockname() == path and \
+                    found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                return found
+            found.close()
+    finally:
+        os.close(process)
+    raise AssertionError(f"process {pid} does not listen at {path}")
 
 
 class At(Daemon):
@@ -40,27 +61,13 @@ class At(Daemon):
         os.close(handle)
         try:
             if serves:
-                self._wait()
+                self.wait_until_it_serves()
         except BaseException:
             self.kill()
             raise
 
     def wait(self, seconds=PATIENCE_S):
         return self.process.wait(seconds)
-
-
-def workers(daemon):
-    with open(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children",
-              encoding="ascii") as children:
-        return [int(pid) for pid in children.read().split()]
-
-
-def wait_for(condition, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what} does not happen")
-        time.sleep(0.01)
 
 
 class StartTest(unittest.TestCase):
@@ -84,8 +91,7 @@ class StartTest(unittest.TestCase):
         said = done.stderr.decode()
         self.assertEqual(done.returncode, status, said)
         self.assertEqual(done.stdout, b"")
-        lines = [line for line in said.splitlines()
-                 if "event=stopped" not in line and not line.startswith("Try ")]
+        lines = [line for line in said.splitlines() if not line.startswith("Try ")]
         self.assertEqual(len(lines), 1, said)
         for word in words:
             self.assertIn(word, said)
@@ -156,6 +162,52 @@ class Sockets(StartTest):
             At(self.path, "--socket", self.path, "--index", self.index).kill()
         with At(self.path, "--socket", self.path, "--index", self.index) as last:
             self.assert_serves(last)
+
+    def test_left_by_one_that_the_kernel_has_not_ended_yet(self):
+        """A dead daemon's socket takes connections for as long as the kernel holds on to it."""
+        first = At(self.path, "--socket", self.path, "--index", self.index)
+        self.addCleanup(first.kill)
+        kept = listening_socket(first.process.pid, self.path)
+        if not kept:
+            self.skipTest("needs pidfd_getfd()")
+        with kept:
+            first.kill()
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(self.path)
+            left = os.stat(self.path)
+            second = At(self.path, "--socket", self.path, "--index", self.index, serves=False)
+            self.addCleanup(second.kill)
+            wait_for(lambda: self.is_replaced(left) or second.process.poll() is not None,
+                     "replacing the socket")
+            second.wait_until_it_serves()
+        second.stop()
+        self.assertEqual(self.names(), [])
+
+    def is_replaced(self, left):
+        try:
+            return not os.path.samestat(os.stat(self.path), left)
+        except FileNotFoundError:
+            return False
+
+    def test_a_lock_that_tells_of_another_socket(self):
+        """What somebody else has put where a dead daemon's socket was, is not removed."""
+        At(self.path, "--socket", self.path, "--index", self.index).kill()
+        os.rename(self.path, os.path.join(self.folder, "moved"))
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(self.path)
+            other.listen(50)
+            for content in None, b"", b"nonsense", b"1" * 1000:
+                if content is not None:
+                    with open(self.path + ".lock", "wb") as lock:
+                        lock.write(content)
+                with self.subTest(content=content and content[:10]):
+                    done = run(FORKLORED, "--socket", self.path, "--index", self.index)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertIn(b"in use by another program", done.stderr)
+                    with Connection(self.path):
+                        pass
+        with At(self.path, "--socket", self.path, "--index", self.index) as daemon:
+            self.assert_serves(daemon)
 
     def test_something_else_has_the_name(self):
         with open(self.path, "w", encoding="ascii") as precious:
@@ -274,6 +326,7 @@ class Sources(StartTest):
             with d.connect() as rpc:
                 self.assertEqual(rpc.call("links", "1")["titles"], ["3"])
 
+    @unittest.skipIf(UNDER == "thread", "a minute of it shows nothing that smaller wikis do not")
     def test_demo(self):
         with self.serve("--demo") as daemon, daemon.connect() as rpc:
             self.assertEqual(os.listdir(self.temporary), [])
@@ -373,6 +426,7 @@ class Options(StartTest):
             ([*index, "--max-in-flight", ""], '--max-in-flight: "" is no number'),
             ([*index, "--max-queue", "9" * 30], "--max-queue: "),
             ([*index, "--request-timeout", "soon"], '--request-timeout: "soon" is no number'),
+            ([*index, "--drain-timeout", "0"], '--drain-timeout: "0" is no number from 1'),
             ([*index, "--socket-mode", "0888"], '--socket-mode: "0888" is no number'),
         ]
         cases += [([*index, "--workers", bad], f'--workers: "{bad}" is neither processes:N nor')
@@ -422,7 +476,7 @@ class Options(StartTest):
         for option in ("--index", "--dump", "--edges", "--demo", "--socket", "--workers",
                        "--exchange", "--map", "--huge-pages", "--max-connections",
                        "--max-in-flight", "--max-queue", "--max-frame", "--request-timeout",
-                       "--socket-mode", "--quiet", "--verbose", "--version"):
+                       "--drain-timeout", "--socket-mode", "--quiet", "--verbose", "--version"):
             self.assertIn(option, overview)
 
     def test_version(self):
@@ -438,16 +492,20 @@ class Options(StartTest):
 
 
 class Signals(StartTest):
-    """Workers that are held with SIGSTOP keep requests running for as long as a test wants."""
+    """Workers that are held with SIGSTOP keep requests running for as long as a test wants. What
+    the daemon has to do on its own, it does in less than the hour that it is given."""
+
+    HOUR_MS = "3600000"
 
     def held(self, *options, **how):
         """A daemon with requests that run, its connection, and the requests' ids."""
         daemon = At(self.path, "--socket", self.path, "--index", self.index, "--workers",
-                    "processes:2", *options, **how)
+                    "processes:2", "--request-timeout", self.HOUR_MS, "--drain-timeout",
+                    self.HOUR_MS, *options, **how)
         self.addCleanup(daemon.kill)
         rpc = daemon.connect()
         self.addCleanup(rpc.close)
-        held = workers(daemon)
+        held = children(daemon.process.pid)
         self.assertEqual(len(held), 2)
         for pid in held:
             os.kill(pid, signal.SIGSTOP)
@@ -505,37 +563,41 @@ class Signals(StartTest):
                 wait_for(lambda: not os.path.exists(self.path), "closing of the socket")
                 time.sleep(0.1)
                 self.assertIsNone(daemon.process.poll(), "it did not wait for the first")
-                start = time.monotonic()
                 daemon.process.send_signal(second)
                 daemon.wait()
-                self.assertLess(time.monotonic() - start, 5)  # of the 10 s it would wait
                 self.assertIsNone(rpc.receive())
                 daemon.stop()
                 self.assertEqual(self.names(), [])
+
+    def test_the_wait_ends(self):
+        daemon, rpc, _, _ = self.held("--drain-timeout", "100")
+        daemon.process.send_signal(signal.SIGTERM)
+        daemon.wait()
+        self.assertIsNone(rpc.receive())
+        daemon.stop()
+        self.assertEqual(self.names(), [])
 
     def test_a_job_does_not_hold_it_up(self):
         for _ in range(3):
             self.end_a_job()
 
+    def patient(self, index):
+        return At(self.path, "--socket", self.path, "--index", index, "--drain-timeout",
+                  self.HOUR_MS)
+
     def end_a_job(self):
-        with At(self.path, "--socket", self.path, "--index", self.index) as daemon:
-            with daemon.connect() as rpc:
-                rpc.call("submit", tolerance=0, iterations=100000)
-                job = rpc.call("submit", tolerance=0, iterations=100000)["job"]
-                self.assertEqual(rpc.call("job", job)["state"], "queued")
-                start = time.monotonic()
-                daemon.stop()
-                self.assertLess(time.monotonic() - start, 8)  # of the 10 s it would wait
+        with self.patient(synthetic_index(2000)) as daemon, daemon.connect() as rpc:
+            rpc.call("submit", tolerance=0, iterations=100000)
+            job = rpc.call("submit", tolerance=0, iterations=100000)["job"]
+            self.assertIn(rpc.call("job", job)["state"], ("queued", "running"))
+            daemon.stop()
 
     def test_idle_connections_do_not_hold_it_up(self):
-        with At(self.path, "--socket", self.path, "--index", self.index) as daemon:
-            with daemon.connect() as idle, daemon.connect() as half:
-                half.send(msgpack.packb([0, 1, "lookup", ["Alpha"]])[:-2])
-                self.assertEqual(idle.call("ping"), "pong")
-                start = time.monotonic()
-                daemon.stop()
-                self.assertLess(time.monotonic() - start, 8)
-                self.assertIsNone(idle.receive())
+        with self.patient(self.index) as daemon, daemon.connect() as idle, daemon.connect() as half:
+            half.send(msgpack.packb([0, 1, "lookup", ["Alpha"]])[:-2])
+            self.assertEqual(idle.call("ping"), "pong")
+            daemon.stop()
+            self.assertIsNone(idle.receive())
 
     def test_while_it_starts(self):
         """At whatever moment: it ends, and nothing is left."""
@@ -548,10 +610,7 @@ class Signals(StartTest):
                     daemon.process.send_signal(number)
                     # Before it has a handler the signal itself is its end.
                     self.assertIn(daemon.wait(), (0, -number), daemon.log())
-                    if daemon.process.returncode == 0:
-                        self.assertEqual(self.names(), [])
-                    for name in self.names():
-                        os.remove(os.path.join(self.folder, name))
+                    self.assertEqual(self.names(), [])
 
 
 class Reloads(StartTest):
