@@ -77,11 +77,12 @@ static inline char *extend(struct wire_out *out, size_t bytes)
 
 static inline int packer_write(void *data, const char *bytes, size_t count)
 {
+    if (count == 0) /* an empty string may come as NULL, and to a buffer that has nothing yet */
+        return 0;
     char *at = extend(data, count);
     if (!at)
         return -1;
-    if (count > 0) /* an empty string may come as NULL */
-        memcpy(at, bytes, count);
+    memcpy(at, bytes, count);
     return 0;
 }
 
@@ -523,13 +524,17 @@ static int scan_open(struct wire_scan *scan, uint64_t children, size_t room)
 int64_t wire_scan(struct wire_scan *scan, const void *data, size_t bytes, size_t limit)
 {
     const uint8_t *at = data;
+    /* What lies beyond the limit is not looked at: the same bytes end the same way however they
+     * were cut on their way. */
+    if (bytes > limit)
+        bytes = limit;
     while (!scan->begun || scan->depth > 0) {
         struct head head;
         int got = head_read(at + scan->at, bytes - scan->at, &head);
         if (got < 0)
             return got;
         if (got == 0)
-            return bytes - scan->at >= limit - scan->at ? -EMSGSIZE : 0;
+            return bytes == limit ? -EMSGSIZE : 0;
         if (head.bytes > limit - scan->at || head.body > limit - scan->at - head.bytes)
             return -EMSGSIZE;
         if (head.body > bytes - scan->at - head.bytes)

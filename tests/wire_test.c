@@ -322,6 +322,12 @@ static void test_wire_scan_holds_a_stream_to_the_limit(void **unused)
     /* A head cut short by the limit itself. */
     scan = (struct wire_scan){0};
     assert_int_equal(wire_scan(&scan, "\xcd", 1, 1), -EMSGSIZE);
+
+    /* What is beyond the limit has no say, be it there already or not: 0xc1 is nothing. */
+    scan = (struct wire_scan){0};
+    assert_int_equal(wire_scan(&scan, "\x81\xd0\xff\xc1", 4, 3), -EMSGSIZE);
+    scan = (struct wire_scan){0};
+    assert_int_equal(wire_scan(&scan, "\x81\xd0\xff\xc1", 3, 3), -EMSGSIZE);
 }
 
 static void test_wire_nesting_is_bounded(void **unused)
