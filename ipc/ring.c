@@ -165,9 +165,12 @@ void ring_writer_attach(struct ring_writer *writer, struct ring *ring)
     };
 }
 
-/* Finds the slowest reader; false if a head is outside of what its reader can have seen. */
+/* Finds the slowest reader; false if a head is outside of what its reader can have seen, or the
+ * tail that our predecessor left is none. */
 static bool look_at_heads(struct ring_writer *writer)
 {
+    if (writer->published % RING_LINE != 0)
+        return false;
     uint64_t span = writer->published - writer->head_cached, most_behind = 0;
     for (unsigned i = 0; i < writer->readers; i++) {
         /* Pairs with the store in ring_release_to(): the reader's last look at the bytes it gives

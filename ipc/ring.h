@@ -70,9 +70,10 @@ struct ring_writer {
 void ring_writer_attach(struct ring_writer *writer, struct ring *ring);
 
 /* Room for a payload of up to `bytes`: RING_OK and its address, RING_FULL, RING_TOO_BIG, or
- * RING_CORRUPT if a reader's head is where it cannot be. At most one reservation is open;
- * reserving again replaces it. After RING_FULL and bell_sleep(), calling it again is the re-check
- * before sleeping; readers then ring the producer's bell after ring_release(). */
+ * RING_CORRUPT if a reader's head, or the tail that was taken over, is where it cannot be. At most
+ * one reservation is open; reserving again replaces it. After RING_FULL and bell_sleep(), calling
+ * it again is the re-check before sleeping; readers then ring the producer's bell after
+ * ring_release(). */
 enum ring_status ring_reserve(struct ring_writer *writer, size_t bytes, void **payload);
 
 /* Ends the reservation with the `bytes` really used. Readers see it at ring_publish(). */

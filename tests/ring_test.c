@@ -434,6 +434,21 @@ static void test_ring_producer_refuses_corrupt_heads(void **unused)
     }
 }
 
+/* Found by tests/fuzz/ring.c: padding's header went past the end of the ring. */
+static void test_ring_producer_refuses_a_corrupt_tail_of_its_predecessor(void **unused)
+{
+    (void)unused;
+    static const uint64_t tails[] = {1022, 1, 1024 + 64, (uint64_t)0 - 64};
+    for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+        struct ring *ring = make(1024, 1, 0);
+        struct ring_writer writer;
+        poke64(ring, TAIL_AT, tails[i]);
+        ring_writer_attach(&writer, ring);
+        assert_int_equal(put(&writer, 64, 1), RING_CORRUPT);
+        free(ring);
+    }
+}
+
 static void test_ring_checker_wants_heads_at_records(void **unused)
 {
     (void)unused;
@@ -499,6 +514,7 @@ int main(void)
         cmocka_unit_test(test_ring_reader_refuses_corrupt_bytes),
         cmocka_unit_test(test_ring_reader_refuses_a_tail_that_goes_back),
         cmocka_unit_test(test_ring_producer_refuses_corrupt_heads),
+        cmocka_unit_test(test_ring_producer_refuses_a_corrupt_tail_of_its_predecessor),
         cmocka_unit_test(test_ring_checker_wants_heads_at_records),
         cmocka_unit_test(test_ring_reader_survives_arbitrary_bytes),
     };
