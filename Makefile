@@ -3,7 +3,8 @@
 #   make [all]  run  test  check  check-unit [T=name]  check-integration  lint  install  clean
 #   make bench [QUICK=1] [GAPBS_DIR=…] [ARGS=…]
 #   make bench-check A=before.json B=after.json  or  bench-check COMMIT=main [QUICK=1] [ARGS=…]
-#   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers
+#   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers  check-fuzz
+#   fuzz [SECONDS=60] [T=target]
 #   bench-serve [ARGS='--rounds 9']  bench-titles  bench-pagerank
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
 
@@ -91,6 +92,25 @@ check-compilers:
 	$(Q)$(MAKE) --no-print-directory BUILD=build/gcc CC=gcc WERROR=-Werror all programs
 	$(Q)$(MAKE) --no-print-directory BUILD=build/clang CC=clang WERROR=-Werror all check-unit
 programs: $(TESTS)
+
+# libFuzzer's targets, by clang: FUZZER says whether it can. `fuzz` goes on from the corpus that the
+# last one left; check-fuzz takes the same few seconds' way every time.
+SECONDS ?= 60
+FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/$(or $(T),*).c)))
+FUZZER  = echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+    clang -x c -fsanitize=fuzzer,address,undefined -o build/fuzz/probe - 2>build/fuzz/probe.log
+MAKE_FUZZ = $(MAKE) --no-print-directory BUILD=build/fuzz CC=clang T=$(T) fuzz-programs CFLAGS="-O1 -g \
+    -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+fuzz check-fuzz:
+	$(Q)mkdir -p build/fuzz; if ! $(FUZZER); then \
+	    echo "SKIP: clang has no libFuzzer here: $$(tail -n 1 build/fuzz/probe.log)"; \
+	    echo "0 passed, 0 failed, 1 skipped"; \
+	else $(MAKE_FUZZ) && PYTHON=$(PYTHON) tests/fuzz/run build/fuzz \
+	    $(if $(filter fuzz,$@),$(SECONDS),0) $(T); fi
+fuzz-programs: $(FUZZ)
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBRARY)
+	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
+
 lint:
 	$(Q)tests/lint $(ALL_CPPFLAGS)
 
@@ -138,7 +158,7 @@ install: all
 clean:
 	$(Q)rm -rf build
 
--include $(OBJECTS:.o=.d) $(TESTS:=.d) $(wildcard $(BUILD)/bench/*.d)
+-include $(OBJECTS:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(wildcard $(BUILD)/bench/*.d)
 .PHONY: all run test deps deps-test check check-unit check-integration programs check-asan check-ubsan \
-        check-tsan check-valgrind check-compilers bench-serve bench-titles bench-pagerank lint install clean
+        check-tsan check-valgrind check-compilers fuzz check-fuzz fuzz-programs bench-serve bench-titles bench-pagerank lint install clean
 .SECONDARY:
