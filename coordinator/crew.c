@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define REPLY_RING_BYTES    ((size_t)1 << 20)
+#define JOB_RING_BYTES      ((size_t)4096) /* of a job's workers: they tell how it goes, no more */
 #define RESTART_DELAY_NS    UINT64_C(50000000) /* doubled with every failure in a row */
 #define RESTART_DOUBLINGS   7
 #define CHANNEL_FIRST_BYTES 4096 /* the page of two bell words: requests, and room for replies */
@@ -23,7 +24,6 @@ int crew_host_init(struct crew_host *host, struct loop *loop, const struct seg_o
 {
     *host = (struct crew_host){.loop = loop, .owner = owner, .bell_seg = SEG_NONE};
     host->request_ring_bytes = ring_capacity_for(request_bytes_max + MSG_OVERHEAD, 2);
-    host->reply_ring_bytes = REPLY_RING_BYTES;
     int err = seg_create(&host->bell_seg, owner, "bell", sizeof(struct bell_word), why);
     if (err)
         return err;
@@ -50,16 +50,16 @@ static void *channel_requests(const struct crew_worker *worker)
 
 static void *channel_replies(const struct crew_worker *worker)
 {
-    return (char *)channel_requests(worker) + ring_bytes(worker->crew->host->request_ring_bytes, 1);
+    return (char *)channel_requests(worker) + ring_bytes(worker->crew->request_ring_bytes, 1);
 }
 
 /* Also after a worker's death: nothing that a broken worker may have written there is believed. */
 static void channel_format(struct crew_worker *worker)
 {
-    const struct crew_host *host = worker->crew->host;
+    const struct crew *crew = worker->crew;
     struct inherit *inherit = &worker->inherit;
-    inherit->requests = ring_format(channel_requests(worker), host->request_ring_bytes, 1, 0);
-    inherit->replies = ring_format(channel_replies(worker), host->reply_ring_bytes, 1, 0);
+    inherit->requests = ring_format(channel_requests(worker), crew->request_ring_bytes, 1, 0);
+    inherit->replies = ring_format(channel_replies(worker), crew->reply_ring_bytes, 1, 0);
     worker->staged = false;
     ring_writer_attach(&worker->requests_out, worker->inherit.requests);
     ring_reader_attach(&worker->replies_in, worker->inherit.replies, 0);
@@ -68,12 +68,12 @@ static void channel_format(struct crew_worker *worker)
 static int channel_create(struct crew_worker *worker, unsigned crew_number, const struct bell *bell,
                           struct fault *why)
 {
-    const struct crew_host *host = worker->crew->host;
+    const struct crew *crew = worker->crew;
     char label[32];
     snprintf(label, sizeof label, "crew%u-worker%u", crew_number, worker->inherit.slot);
-    size_t bytes = CHANNEL_FIRST_BYTES + ring_bytes(host->request_ring_bytes, 1) +
-                   ring_bytes(host->reply_ring_bytes, 1);
-    int err = seg_create(&worker->channel, host->owner, label, bytes, why);
+    size_t bytes = CHANNEL_FIRST_BYTES + ring_bytes(crew->request_ring_bytes, 1) +
+                   ring_bytes(crew->reply_ring_bytes, 1);
+    int err = seg_create(&worker->channel, crew->host->owner, label, bytes, why);
     if (err)
         return err;
     /* Nobody inherits it but the worker it is for: see start_process(). */
@@ -421,6 +421,9 @@ int crew_create(struct crew **out, struct crew_host *host, enum worker_mode mode
         .mode = mode,
         .worker_count = workers,
         .owns_bells = !bells,
+        /* Space in shared memory is zeroed when it is reserved: 1 MiB takes as long as a fork. */
+        .request_ring_bytes = prototype->job ? JOB_RING_BYTES : host->request_ring_bytes,
+        .reply_ring_bytes = prototype->job ? JOB_RING_BYTES : REPLY_RING_BYTES,
         .job_segs = job_segs,
         .job_seg_count = job_seg_count,
     };

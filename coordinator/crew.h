@@ -24,10 +24,10 @@ struct crew_host {
     const struct seg_owner *owner;
     struct bell bell; /* the coordinator's; its word lies in `bell_seg` */
     struct seg bell_seg;
-    struct crew *crews;                          /* all that exist */
-    unsigned crews_made;                         /* numbers the segments' labels */
-    uint64_t wakeups;                            /* of sleeping workers */
-    size_t request_ring_bytes, reply_ring_bytes; /* capacities */
+    struct crew *crews;        /* all that exist */
+    unsigned crews_made;       /* numbers the segments' labels */
+    uint64_t wakeups;          /* of sleeping workers */
+    size_t request_ring_bytes; /* capacity, of those that answer queries */
 };
 
 int crew_host_init(struct crew_host *host, struct loop *loop, const struct seg_owner *owner,
@@ -83,6 +83,7 @@ struct crew {
     unsigned worker_count;
     bool retiring;
     bool owns_bells;
+    size_t request_ring_bytes, reply_ring_bytes; /* capacities */
     struct seg *job_segs; /* writable segments the crew's processes inherit; borrowed */
     unsigned job_seg_count;
     struct crew_worker workers[EXCHANGE_WORKERS_MAX];
