@@ -76,7 +76,7 @@ UNIT := $(if $(T),$(BUILD)/tests/$(T)_test,$(TESTS))
 check: check-unit check-integration
 check-unit: $(UNIT)
 	$(Q)tests/run-unit $^
-check-integration: all $(BUILD)/tests/dump_links
+check-integration: all $(BUILD)/tests/dump_links $(if $(SANITIZE),,$(BUILD)/bench/counts)
 	$(Q)FORKLORE_BUILD=$(BUILD) tests/run-integration $(PYTHON) $(T)
 
 check-asan:
