@@ -1,7 +1,7 @@
 # Forklore. `make run` shows it, `make test` tests it; both install what is missing first.
 #
 #   make [all]  run  test  check  check-unit [T=name]  check-integration  lint  install  clean
-#   make bench [QUICK=1] [GAPBS_DIR=…] [ARGS=…]
+#   make bench [QUICK=1] [GAPBS_DIR=…] [PYTHONS="… …"] [ARGS=…]
 #   make bench-check A=before.json B=after.json  or  bench-check COMMIT=main [QUICK=1] [ARGS=…]
 #   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers  check-fuzz
 #   fuzz [SECONDS=60] [T=target]
@@ -137,10 +137,11 @@ bench-pagerank: all $(BUILD)/bench/pagerank
 
 # --- The comparison: docs/contenders.md --------------------------------------------------------
 
-BENCH_TOOLS := $(addprefix $(BUILD)/bench/,load messages reference spawn)
+BENCH_TOOLS := $(addprefix $(BUILD)/bench/,echo load messages pagerank reference spawn)
 bench: deps-bench
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all $(BENCH_TOOLS)
-	$(Q)FORKLORE_BUILD=$(BUILD) GAPBS_DIR=$(GAPBS_DIR) $(PYTHON) bench/run $(if $(QUICK),--quick) $(ARGS)
+	$(Q)FORKLORE_BUILD=$(BUILD) GAPBS_DIR=$(GAPBS_DIR) BENCH_PYTHONS="$(PYTHONS)" \
+	    $(PYTHON) bench/run $(if $(QUICK),--quick) $(ARGS)
 bench-check: $(if $(COMMIT),all $(BENCH_TOOLS))
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/check $(if $(COMMIT),--commit $(COMMIT) --options "$(if $(QUICK),--quick) $(ARGS)",$(A) $(B))
 deps-bench: deps

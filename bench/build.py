@@ -14,7 +14,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
-from cells import describe  # noqa: E402
+import machine  # noqa: E402
 from harness import FORKLORED  # noqa: E402
 
 
@@ -45,7 +45,7 @@ def main():
             took = timed(command, args.processor)
             if run > 0:  # the first is a warm-up
                 times[name].append(took)
-    print(describe())
+    print(machine.line())
     print("| | wall s, median | processor s, median |\n|---|---|---|")
     for name, took in times.items():
         print(f"| {name} | {statistics.median(t[0] for t in took):.2f} | "

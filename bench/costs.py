@@ -5,6 +5,7 @@ by bench/check."""
 import json
 import os
 import random
+import shutil
 import signal
 import statistics
 import subprocess
@@ -55,6 +56,7 @@ def spawn(build, sizes, repetitions):
                     name, {"fork": "a process", "thread": "a thread"}[kind], "us",
                     found[f"{kind}_start_us"], mib=mib, huge=pages == "on", kind=kind,
                     faults=found[f"{kind}_faults"], touch_us=found[f"{kind}_touch_us"],
+                    read_ns=found[f"{kind}_read_ns"], tlb_misses=found[f"{kind}_tlb_misses"],
                     page_tables_kib=found.get(f"{kind}_page_tables_kib"),
                     pss_kib=found.get(f"{kind}_pss_kib"),
                     private_dirty_kib=found.get(f"{kind}_private_dirty_kib")))
@@ -92,6 +94,33 @@ def memory(index, counts):
                     "worker_pss_kib": mean(w["pss_kib"] for w in own),
                     "worker_private_kib": mean(w["private_kib"] for w in own),
                     "worker_page_tables_kib": mean(w["page_tables_kib"] for w in own)})
+    return rows
+
+
+KERNEL_FIELDS = ("PageTables", "KernelStack", "SUnreclaim", "Percpu")
+KERNEL_WORKERS = 1, 33
+
+
+def kernel_memory(index, repetitions):
+    """Of one more worker, in KiB: what /proc/meminfo shows with 33 workers more than with 1. The
+    whole machine's, so other programs' comings and goings are in it."""
+    import harness  # pylint: disable=import-outside-toplevel
+    rows = []
+    for mode in ("processes", "threads"):
+        found = {field: [] for field in KERNEL_FIELDS}
+        for _ in range(repetitions):
+            seen = []
+            for workers in KERNEL_WORKERS:
+                with harness.Daemon(index, "--quiet", "--workers", f"{mode}:{workers}") as daemon, \
+                        daemon.connect() as rpc:
+                    for _ in range(100):
+                        rpc.call("random")
+                    seen.append(dict(line.split(":", 1) for line
+                                     in machine.read("/proc/meminfo").splitlines()))
+            for field, samples in found.items():
+                before, after = (int(one.get(field, "0").split()[0]) for one in seen)
+                samples.append((after - before) / (KERNEL_WORKERS[1] - KERNEL_WORKERS[0]))
+        rows.append({"mode": mode, "kernel": found})
     return rows
 
 
@@ -231,6 +260,22 @@ def messages(build, rounds, repetitions):
     return list(rows.values())
 
 
+# --- What the machine can do --------------------------------------------------------------------
+
+def limits(build, index, repetitions):
+    """Of one core: bandwidth of reading, and reads of 4 bytes at random from tables of a size."""
+    found = []
+    with subprocess.Popen([os.path.join(build, "bench", "pagerank"), index], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as measuring:
+        measuring.stdout.readline()
+        for _ in range(repetitions):
+            measuring.stdin.write("limits\n")
+            measuring.stdin.flush()
+            found.append(json.loads(measuring.stdout.readline()))
+        measuring.stdin.close()
+    return [{key: [one[key] for one in found] for key in found[0]}]
+
+
 # --- Queries ------------------------------------------------------------------------------------
 
 METHODS = {
@@ -267,41 +312,105 @@ def write_requests(path, kinds, titles):
             out.write(frame)
 
 
-def queries(build, index, plan, repetitions):
-    """Closed loops over connections and pipelines, then an open one; processes and threads in
-    turn. Samples are microseconds per answer, in an open loop the 99th percentile of latency."""
-    import harness  # pylint: disable=import-outside-toplevel
-    load, rows = program(build, "load"), {}
+class Other:
+    """A server that is one process on one socket, with load.c's name for how it is spoken to."""
+
+    def __init__(self, protocol, *command):
+        self.protocol, self.folder = protocol, tempfile.mkdtemp(prefix="forklore-bench.")
+        self.path = os.path.join(self.folder, "socket")
+        self.command = [word.replace("SOCKET", self.path) for word in command]
+        self.process = None
+
+    def start(self):
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, cwd=self.folder)
+        deadline = time.monotonic() + RESTART_SECONDS
+        while not os.path.exists(self.path):
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise NotStarted(f"{self.command[0]} does not start")
+            time.sleep(0.005)
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+    def remove(self):
+        shutil.rmtree(self.folder)
+
+
+def servers(build, index):
+    """Name -> server. Redis and a bare echo are there to tell what a request costs at least."""
     workers = os.cpu_count() or 1
-    services = {mode: Service(index, "--workers", f"{mode}:{workers}")
-                for mode in ("processes", "threads")}
+    found = {mode: Service(index, "--workers", f"{mode}:{workers}")
+             for mode in ("processes", "threads")}
+    if shutil.which("redis-server"):
+        found["redis"] = Other("resp", "redis-server", "--port", "0", "--unixsocket", "SOCKET",
+                               "--save", "", "--appendonly", "no")
+    found["echo"] = Other("echo", program(build, "echo"), "SOCKET")
+    return found
+
+
+def queries(build, index, plan, repetitions):
+    """Closed loops over connections and pipelines, then an open one; servers in turn. Samples are
+    microseconds per answer, in an open loop the 99th percentile of latency."""
+    import harness  # pylint: disable=import-outside-toplevel
+    rows, running = {}, servers(build, index)
     with tempfile.TemporaryDirectory(prefix="forklore-bench.") as folder:
         try:
-            for service in services.values():
-                service.start()
-            with harness.Connection(services["processes"].path) as rpc:
+            for server in running.values():
+                server.start()
+            with harness.Connection(running["processes"].path) as rpc:
                 titles = [row[1] for row in rpc.call("export", "scores", 0, 2000)["rows"]]
                 methods = [m for m in METHODS if m in plan["methods"] and answers(rpc, m, titles)]
             random.Random(1).shuffle(titles)
             for kind in [*methods, "mix"]:
                 write_requests(os.path.join(folder, kind), MIX if kind == "mix" else [kind],
                                titles[:QUESTIONS])
+            with open(os.path.join(folder, "titles"), "w", encoding="utf-8") as out:
+                out.writelines(f"{title}\n" for title in titles[:QUESTIONS])
             cases = [(kind, c, p, 0) for kind in [*methods, "mix"] for c, p in plan["loops"]]
             cases += [("mix", 16, 1, rate) for rate in plan["rates"]]
             for turn in range(repetitions + 1):
-                for kind, connections, pipeline, rate in cases:
-                    for mode, service in services.items():
-                        found = printed(load, "frames", service.path, os.path.join(folder, kind),
-                                        "-c", str(connections), "-p", str(pipeline), "-s",
-                                        str(plan["seconds"]), "-r", str(rate))
+                for case in cases:
+                    for name, server in running.items():
+                        others = isinstance(server, Other)
+                        if others and case[0] != "lookup":
+                            continue
+                        what = [server.protocol, server.path, "titles"] if others else \
+                            ["frames", server.path, case[0]]
+                        what[2] = os.path.join(folder, what[2])
+                        found = one_load(program(build, "load"), what, case, plan["seconds"])
                         if turn:
-                            add_load(rows, mode, kind, connections, pipeline, rate, found)
+                            add_load(rows, name, case, found)
         finally:
-            for service in services.values():
-                if service.process:
-                    service.stop()
-                service.remove()
+            for server in running.values():
+                if server.process:
+                    server.stop()
+                server.remove()
     return list(rows.values())
+
+
+def loop_counters(path):
+    import harness  # pylint: disable=import-outside-toplevel
+    with harness.Connection(path) as rpc:
+        status = rpc.call("status")
+        return {"wakeups": status["loop"]["wakeups"], "sleeps": status["loop"]["sleeps"],
+                "enters": status["loop"]["enters"], "answered": status["queue"]["answered"]}
+
+
+def one_load(load, what, case, seconds):
+    """What load.c found; of a daemon also its own counters, per answer."""
+    _, connections, pipeline, rate = case
+    ours = what[0] == "frames"
+    before = loop_counters(what[1]) if ours else None
+    found = printed(load, *what, "-c", str(connections), "-p", str(pipeline), "-s", str(seconds),
+                    "-r", str(rate))
+    if ours:
+        after = loop_counters(what[1])
+        answered = after["answered"] - before["answered"]
+        found.update({key: (after[key] - before[key]) / answered
+                      for key in ("wakeups", "sleeps", "enters")})
+    return found
 
 
 def answers(rpc, method, titles):
@@ -314,14 +423,16 @@ def answers(rpc, method, titles):
         return error.code not in ("unknown_method", "not_available", "bad_params")
 
 
-def add_load(rows, mode, kind, connections, pipeline, rate, found):
+def add_load(rows, mode, case, found):
+    kind, connections, pipeline, rate = case
     name = f"queries/{kind}/{mode}/{connections}x{pipeline}" + (f"/{rate}-per-s" if rate else "")
+    fields = [field for field in ("per_second", "p50_us", "p99_us", "p999_us", "max_us", "wakeups",
+                                  "sleeps", "enters") if field in found]
     row = rows.setdefault(name, sample(name, kind, "us", [], mode=mode, kind=kind,
                                        connections=connections, pipeline=pipeline, rate=rate,
-                                       per_second=[], p50_us=[], p99_us=[], p999_us=[],
-                                       max_us=[]))
+                                       **{field: [] for field in fields}))
     row["samples"].append(found["p99_us"] if rate else 1e6 / max(found["per_second"], 1))
-    for field in ("per_second", "p50_us", "p99_us", "p999_us", "max_us"):
+    for field in fields:
         row[field].append(found[field])
 
 
@@ -431,6 +542,8 @@ def steps(args, build):
         "spawn": lambda: spawn(build, sizes, 5 if quick else 20),
         "messages": lambda: messages(build, 2000 if quick else 20000, repetitions),
         "queries": lambda: queries(build, wiki(), plan, repetitions),
+        "limits": lambda: limits(build, index(), 1 if quick else 3),
+        "kernel": lambda: kernel_memory(index(), 1 if quick else 5),
         "start": lambda: start(index(), repetitions),
         "memory": lambda: memory(index(), (1, 2) if quick else (1, 2, 4)),
         "crash": lambda: crash(index(), 2 if quick else repetitions, 0.9 if quick else 3),

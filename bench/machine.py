@@ -74,6 +74,13 @@ def commit():
     return name + ("+" if changed not in ("?", "not installed") else "")
 
 
+def line():
+    """Commit and machine in a few words, for benchmarks that print tables."""
+    about = describe()
+    return (f"commit {commit()}, {about['cores']} x {about['cpu']}, Linux {about['kernel']}, "
+            f"load {os.getloadavg()[0]:.2f}")
+
+
 def ticks():
     """Processor seconds since boot: busy, stolen and in all."""
     numbers = [int(x) for x in read("/proc/stat").splitlines()[0].split()[1:9]]

@@ -26,11 +26,11 @@ def rect(x, y, width, height, colour, more=""):
 
 
 def short(value):
-    """1500 as 1.5k, 0.00012 as 0.00012."""
+    """15000 as 15k, 1500 as 1,500, 0.00012 as 0.00012."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if value >= limit:
             return f"{value / (1e3 if unit == 'k' else limit):.3g}{unit}"
-    return f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def in_seconds(value):
@@ -52,7 +52,7 @@ class Log:
         self.start, self.end = start, end
 
     def at(self, value):
-        share = math.log10(max(value, self.low) / self.low) / math.log10(self.high / self.low)
+        share = math.log10(max(value, self.low / 2) / self.low) / math.log10(self.high / self.low)
         return self.start + share * (self.end - self.start)
 
     def ticks(self):
@@ -89,13 +89,14 @@ def document(width, height, title, subtitle, footer, body):
         text(20, height - 12, footer, 10, colour="#777777"), "</svg>", ""])
 
 
-def dots(path, title, subtitle, axis, rows, footer, order=(), form=in_seconds, level=None):
+def dots(path, title, subtitle, axis, rows, footer, order=(), form=in_seconds, level=None,
+         mark=None):
     """rows: (label, group, low, middle, high, pale). A dot with whiskers each: on a logarithmic
     axis the length of a bar would mean nothing. Groups have a colour each, by their place in
-    `order`. `level`: a value to compare with, on a linear axis."""
+    `order`. `level`: a value to compare with, on a linear axis; `mark`: on a logarithmic one."""
     groups = list(dict.fromkeys([*order, *(row[1] for row in rows)]))
-    left, width, top, step = 330, 900, 96, 23
-    values = [v for row in rows for v in row[2:5]]
+    left, width, top, step = 390, 960, 96, 23
+    values = [v for row in rows for v in row[2:5]] + ([mark] if mark else [])
     scale = (Log if level is None else Linear)(values, left, width - 100)
     bottom = top + step * len(rows)
     body, x = [], 20
@@ -108,8 +109,9 @@ def dots(path, title, subtitle, axis, rows, footer, order=(), form=in_seconds, l
     for tick in scale.ticks():
         body += [line(scale.at(tick), top - 6, scale.at(tick), bottom, PALE),
                  text(scale.at(tick), bottom + 16, form(tick), 11, "middle")]
-    if level is not None:
-        body.append(line(scale.at(level), top - 6, scale.at(level), bottom, INK, 1.6))
+    for value in (level, mark):
+        if value is not None:
+            body.append(line(scale.at(value), top - 6, scale.at(value), bottom, INK, 1.6))
     body.append(text((left + width - 100) / 2, bottom + 36, axis, 12, "middle"))
     for i, (label, group, low, middle, high, pale) in enumerate(rows):
         centre, colour = top + step * (i + 0.4), COLOURS[groups.index(group) % len(COLOURS)]

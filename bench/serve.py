@@ -22,7 +22,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
-from cells import describe  # noqa: E402
+import machine  # noqa: E402
 from harness import BUILD, Connection, Daemon, scratch, synthetic_index  # noqa: E402
 
 LOAD = os.path.join(BUILD, "bench", "load")
@@ -179,7 +179,7 @@ def main():
     titles = os.path.join(scratch(), "titles")
     write_titles(titles, servers[0].path, args.keys)
 
-    print(describe())
+    print(machine.line())
     print(f"{args.connections} connections, {args.rounds} rounds of {args.seconds:g} s, "
           f"{args.method} of {args.keys} titles of {args.pages} pages, each server in turn")
     results = {}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What one more worker on a big segment costs, a process beside a thread: time from fork() or
- * pthread_create() to its first instruction, time to touch every page of the segment, and memory.
+ * pthread_create() to its first instruction, time to touch every page of the segment, then of a
+ * read at random and its TLB misses (where the kernel lets us count them), and memory.
  * The parent has mapped and touched the segment itself, as a daemon has; children inherit it
  * read-only.
  *
@@ -11,6 +12,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,10 +30,12 @@
 #define MADV_COLLAPSE 25
 #endif
 #define REPETITIONS_MAX 1000
+#define RANDOM_READS    (1U << 20)
 #define HUGE_BYTES      ((size_t)2 << 20)
 
 struct shared_result { /* what a worker tells; in shared memory, it may be a process */
     double begun, touched;
+    double read_ns, tlb_misses; /* of a read at random; misses -1: not to be counted here */
     long faults, page_tables_kib, pss_kib, private_kib;
     uint64_t sum;
 };
@@ -76,6 +81,38 @@ static long minor_faults(void)
     return usage.ru_minflt;
 }
 
+/* Misses of the TLB by this thread's reads; a descriptor or -1. */
+static int open_tlb_counter(void)
+{
+    struct perf_event_attr what = {
+        .type = PERF_TYPE_HW_CACHE,
+        .size = sizeof what,
+        .config = PERF_COUNT_HW_CACHE_DTLB | PERF_COUNT_HW_CACHE_OP_READ << 8 |
+                  PERF_COUNT_HW_CACHE_RESULT_MISS << 16,
+        .exclude_kernel = 1,
+        .exclude_hv = 1,
+    };
+    return (int)syscall(SYS_perf_event_open, &what, 0, -1, -1, 0);
+}
+
+static void read_at_random(struct shared_result *r)
+{
+    uint64_t before = 0, after = 0, random = 1, sum = 0;
+    int counter = open_tlb_counter();
+    bool counted = counter >= 0 && read(counter, &before, sizeof before) == sizeof before;
+    double start = now_us();
+    for (unsigned i = 0; i < RANDOM_READS; i++) {
+        random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        sum += ((const volatile unsigned char *)job.segment)[(random >> 20) % job.bytes];
+    }
+    r->read_ns = 1e3 * (now_us() - start) / RANDOM_READS;
+    counted = counted && read(counter, &after, sizeof after) == sizeof after;
+    r->tlb_misses = counted ? (double)(after - before) / RANDOM_READS : -1;
+    r->sum += sum;
+    if (counter >= 0)
+        close(counter);
+}
+
 static void *worker(void *unused)
 {
     (void)unused;
@@ -90,6 +127,7 @@ static void *worker(void *unused)
     r->touched = now_us();
     r->sum = sum;
     r->faults = minor_faults() - faults;
+    read_at_random(r);
     r->page_tables_kib = field_kib("/proc/self/status", "VmPTE");
     r->pss_kib = field_kib("/proc/self/smaps_rollup", "Pss");
     long clean = field_kib("/proc/self/smaps_rollup", "Private_Clean");
@@ -132,13 +170,14 @@ static void print_samples(const char *name, double *samples, unsigned count)
     qsort(samples, count, sizeof *samples, by_size);
     printf("\"%s\": [", name);
     for (unsigned i = 0; i < count; i++)
-        printf("%s%.2f", i ? ", " : "", samples[i]);
+        printf("%s%.3f", i ? ", " : "", samples[i]);
     printf("], ");
 }
 
 static void measure_kind(bool is_process, unsigned repetitions)
 {
     static double start_us[REPETITIONS_MAX], touch_us[REPETITIONS_MAX];
+    static double read_ns[REPETITIONS_MAX], tlb_misses[REPETITIONS_MAX];
     const char *name = is_process ? "fork" : "thread";
     char field[64];
     run_worker(is_process, false); /* a warm-up */
@@ -147,11 +186,17 @@ static void measure_kind(bool is_process, unsigned repetitions)
         start_us[i] = job.result->begun - asked;
         run_worker(is_process, true);
         touch_us[i] = job.result->touched - job.result->begun;
+        read_ns[i] = job.result->read_ns;
+        tlb_misses[i] = job.result->tlb_misses;
     }
     snprintf(field, sizeof field, "%s_start_us", name);
     print_samples(field, start_us, repetitions);
     snprintf(field, sizeof field, "%s_touch_us", name);
     print_samples(field, touch_us, repetitions);
+    snprintf(field, sizeof field, "%s_read_ns", name);
+    print_samples(field, read_ns, repetitions);
+    snprintf(field, sizeof field, "%s_tlb_misses", name);
+    print_samples(field, tlb_misses, repetitions);
     printf("\"%s_faults\": %ld, ", name, job.result->faults);
     if (is_process)
         printf("\"fork_page_tables_kib\": %ld, \"fork_pss_kib\": %ld, "

@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "tests"), os.path.join(HERE, "..")]
 import contenders  # noqa: E402
 import corpus  # noqa: E402
-from cells import describe  # noqa: E402
+import machine  # noqa: E402
 from harness import DATA  # noqa: E402
 
 FIGURES = ("median_us", "mean_us", "p99_us")
@@ -116,7 +116,7 @@ def main():
             if why:
                 print(f"{name}: skipped ({why})")
                 continue
-        print(f"\n## {name}\n\n{describe()}")
+        print(f"\n## {name}\n\n{machine.line()}")
         stolen, ticks = steal_and_all()
         compare(folder, taking_part, args)
         stolen_now, ticks_now = steal_and_all()
