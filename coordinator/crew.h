@@ -53,7 +53,7 @@ struct crew_worker {
     unsigned failures; /* deaths since it last was ready */
     uint64_t requests; /* sent, since the crew began */
     unsigned in_flight;
-    unsigned load; /* of those in flight: dispatch.c */
+    unsigned load, long_requests; /* of those in flight: dispatch.c */
     struct inherit inherit;
     struct ring_writer requests_out;
     struct ring_reader replies_in;

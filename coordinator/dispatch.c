@@ -7,10 +7,13 @@
 #include <string.h>
 
 /* What a worker holds at most, in the cost of the shortest requests (cost_of()): enough of those
- * for its ring to be read, and its answers to be sent, in batches that are worth a wake-up; a long
- * one only with nothing beside it. All else waits here, where any worker that becomes free can have
- * it, so no request stands behind a long one while another worker is idle. */
+ * for its ring to be read, and its answers to be sent, in batches that are worth a wake-up; and one
+ * long request beside them, in whose pauses it answers the short ones (worker.c). All else waits
+ * here, where any worker that becomes free can have it. */
 #define WORKER_LOAD_MAX 64
+
+/* Short requests go to a worker with a long one where all others are full. */
+#define LONG_LOAD WORKER_LOAD_MAX
 
 /* Requests that one worker is given in a row before the next one is looked for. */
 #define WORKER_BATCH 16
@@ -35,8 +38,9 @@ struct ticket {
     struct ticket *older, *newer; /* in `all` */
     struct ticket *waiting_previous, *waiting_next; /* in `waiting`, or among the free */
     struct wire_out pieces;                         /* of an answer that comes in several */
-    unsigned cost;
+    unsigned load;                                  /* of the worker that has it */
     unsigned deaths;
+    bool is_long;
     bool in_use;
     bool expired; /* already answered: RPC_DEADLINE */
     size_t frame_bytes;
@@ -70,35 +74,37 @@ static struct ticket *find_ticket(const struct dispatch *dispatch, uint64_t id)
     return ticket->in_use && ticket->id == id ? ticket : NULL;
 }
 
+static struct ticket_queue *queue_of(struct dispatch *dispatch, const struct ticket *ticket)
+{
+    return ticket->is_long ? &dispatch->waiting_long : &dispatch->waiting;
+}
+
 static void wait_first(struct dispatch *dispatch, struct ticket *ticket)
 {
+    struct ticket_queue *queue = queue_of(dispatch, ticket);
     ticket->waiting_previous = NULL;
-    ticket->waiting_next = dispatch->waiting.first;
-    if (ticket->waiting_next)
-        ticket->waiting_next->waiting_previous = ticket;
-    else
-        dispatch->waiting.last = ticket;
-    dispatch->waiting.first = ticket;
+    ticket->waiting_next = queue->first;
+    *(ticket->waiting_next ? &ticket->waiting_next->waiting_previous : &queue->last) = ticket;
+    queue->first = ticket;
     dispatch->waiting_count++;
 }
 
 static void wait_last(struct dispatch *dispatch, struct ticket *ticket)
 {
+    struct ticket_queue *queue = queue_of(dispatch, ticket);
     ticket->waiting_next = NULL;
-    ticket->waiting_previous = dispatch->waiting.last;
-    if (ticket->waiting_previous)
-        ticket->waiting_previous->waiting_next = ticket;
-    else
-        dispatch->waiting.first = ticket;
-    dispatch->waiting.last = ticket;
+    ticket->waiting_previous = queue->last;
+    *(ticket->waiting_previous ? &ticket->waiting_previous->waiting_next : &queue->first) = ticket;
+    queue->last = ticket;
     dispatch->waiting_count++;
 }
 
 static void stop_waiting(struct dispatch *dispatch, struct ticket *ticket)
 {
-    *(ticket->waiting_previous ? &ticket->waiting_previous->waiting_next
-                               : &dispatch->waiting.first) = ticket->waiting_next;
-    *(ticket->waiting_next ? &ticket->waiting_next->waiting_previous : &dispatch->waiting.last) =
+    struct ticket_queue *queue = queue_of(dispatch, ticket);
+    *(ticket->waiting_previous ? &ticket->waiting_previous->waiting_next : &queue->first) =
+        ticket->waiting_next;
+    *(ticket->waiting_next ? &ticket->waiting_next->waiting_previous : &queue->last) =
         ticket->waiting_previous;
     dispatch->waiting_count--;
 }
@@ -152,7 +158,8 @@ static void take_off(struct ticket *ticket)
 {
     MUST(ticket->worker);
     ticket->worker->in_flight--;
-    ticket->worker->load -= ticket->cost;
+    ticket->worker->load -= ticket->load;
+    ticket->worker->long_requests -= ticket->is_long;
     ticket->worker = NULL;
 }
 
@@ -250,8 +257,8 @@ static const struct known_cost {
     {"top", 0, 10},          {"links", 1, 100},     {"backlinks", 1, 100},
 };
 
-/* What a request costs a worker, in microseconds or so; all that a worker may hold where that is
- * not known. A request that the worker will refuse may be taken for anything. */
+/* What a request costs a worker, in microseconds or so; WORKER_LOAD_MAX where it is long, or that
+ * is not known. A request that the worker will refuse may be taken for anything. */
 static unsigned cost_of(const struct rpc_request *request)
 {
     const struct known_cost *known = NULL;
@@ -276,44 +283,72 @@ static unsigned cost_of(const struct rpc_request *request)
     return cost < WORKER_LOAD_MAX ? (unsigned)cost : WORKER_LOAD_MAX;
 }
 
-/* The ready worker with the least to do, if it can take one more. */
-static struct crew_worker *pick_worker(const struct dispatch *dispatch, unsigned cost)
+/* The ready worker with the least to do of those that can take it: no more than one long request
+ * each, and no more than WORKER_LOAD_MAX beside it. */
+static struct crew_worker *pick_worker(const struct dispatch *dispatch, const struct ticket *ticket)
 {
     struct crew_worker *best = NULL;
+    unsigned least = UINT_MAX;
     for (unsigned w = 0; dispatch->crew && w < dispatch->crew->worker_count; w++) {
         struct crew_worker *worker = &dispatch->crew->workers[w];
-        if (worker->state == WORKER_READY && (!best || worker->load < best->load))
-            best = worker;
+        unsigned load = worker->load + worker->long_requests * LONG_LOAD;
+        if (worker->state != WORKER_READY || load >= least ||
+            worker->load + ticket->load > WORKER_LOAD_MAX ||
+            (ticket->is_long && worker->long_requests > 0))
+            continue;
+        best = worker;
+        least = load;
     }
-    return best && best->load + cost <= WORKER_LOAD_MAX ? best : NULL;
+    return best;
+}
+
+/* False if its ring is full of requests that it has not given back: the next answer pumps again. */
+static bool give(struct dispatch *dispatch, struct ticket *ticket, struct crew_worker *worker)
+{
+    struct msg msg = {.kind = MSG_REQUEST,
+                      .ticket = ticket->id,
+                      .deadline_ns = ticket->deadline_ns,
+                      .frame = ticket->frame,
+                      .frame_bytes = ticket->frame_bytes};
+    if (!crew_send(worker, &msg))
+        return false;
+    stop_waiting(dispatch, ticket);
+    ticket->worker = worker;
+    ticket->sent = dispatch->next_sent++;
+    worker->in_flight++;
+    worker->load += ticket->load;
+    worker->long_requests += ticket->is_long;
+    worker->requests++;
+    return true;
+}
+
+/* False while one waits for a worker to itself, and so for the short ones there to end. */
+static bool pump_long(struct dispatch *dispatch)
+{
+    struct ticket *ticket;
+    while ((ticket = dispatch->waiting_long.first)) {
+        struct crew_worker *worker = pick_worker(dispatch, ticket);
+        if (!worker || !give(dispatch, ticket, worker))
+            return ticket->load == 0;
+    }
+    return true;
 }
 
 void dispatch_pump(struct dispatch *dispatch)
 {
     struct crew_worker *worker = NULL;
+    struct ticket *ticket;
     unsigned row = 0;
     dispatch->now_ns = 0;
-    while (dispatch->waiting.first) {
-        struct ticket *ticket = dispatch->waiting.first;
-        if (!worker || ++row == WORKER_BATCH || worker->load + ticket->cost > WORKER_LOAD_MAX) {
-            worker = pick_worker(dispatch, ticket->cost);
+    if (!pump_long(dispatch))
+        return;
+    while ((ticket = dispatch->waiting.first)) {
+        if (!worker || ++row == WORKER_BATCH || worker->load + ticket->load > WORKER_LOAD_MAX) {
+            worker = pick_worker(dispatch, ticket);
             row = 0;
         }
-        if (!worker)
+        if (!worker || !give(dispatch, ticket, worker))
             return;
-        struct msg msg = {.kind = MSG_REQUEST,
-                          .ticket = ticket->id,
-                          .deadline_ns = ticket->deadline_ns,
-                          .frame = ticket->frame,
-                          .frame_bytes = ticket->frame_bytes};
-        if (!crew_send(worker, &msg))
-            return; /* its ring is full of long requests; the next answer pumps again */
-        stop_waiting(dispatch, ticket);
-        ticket->worker = worker;
-        ticket->sent = dispatch->next_sent++;
-        worker->in_flight++;
-        worker->load += ticket->cost;
-        worker->requests++;
     }
 }
 
@@ -336,7 +371,9 @@ void dispatch_request(struct dispatch *dispatch, struct session *session,
     ticket->session_id = session->id;
     ticket->msgid = request->msgid;
     ticket->deadline_ns = dispatch->now_ns + dispatch->timeout_ns;
-    ticket->cost = cost_of(request);
+    unsigned cost = cost_of(request);
+    ticket->is_long = cost == WORKER_LOAD_MAX;
+    ticket->load = ticket->is_long ? 0 : cost;
     wait_last(dispatch, ticket);
     if (!loop_busy(&dispatch->timer_op))
         arm_timer(dispatch);
@@ -399,7 +436,8 @@ void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker)
             free_ticket(dispatch, ticket);
         } else {
             take_off(ticket);
-            ticket->cost = WORKER_LOAD_MAX;
+            ticket->is_long = true;
+            ticket->load = WORKER_LOAD_MAX; /* nothing beside it */
             wire_out_clear(&ticket->pieces);
             wait_first(dispatch, ticket);
         }

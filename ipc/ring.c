@@ -294,6 +294,12 @@ enum ring_status ring_read(struct ring_reader *reader, const void **payload, siz
     }
 }
 
+void ring_unread_to(struct ring_reader *reader, uint64_t position)
+{
+    MUST(position - reader->released <= reader->next - reader->released);
+    reader->next = position;
+}
+
 void ring_release(struct ring_reader *reader)
 {
     ring_release_to(reader, reader->next);

@@ -101,6 +101,9 @@ void ring_reader_attach(struct ring_reader *reader, struct ring *ring, unsigned 
  * last stays so until the ring is formatted anew. */
 enum ring_status ring_read(struct ring_reader *reader, const void **payload, size_t *bytes);
 
+/* Reads again from `position`, a value that reader->next had since the last release. */
+void ring_unread_to(struct ring_reader *reader, uint64_t position);
+
 /* Gives back everything read so far; or, from ring_release_to(), everything before `position`,
  * a value that reader->next had. */
 void ring_release(struct ring_reader *reader);

@@ -186,7 +186,7 @@ static void test_dispatch_keeps_what_would_only_queue_at_a_worker(void **unused)
     tear_down(&world);
 }
 
-static void test_dispatch_gives_a_long_request_a_worker_of_its_own(void **unused)
+static void test_dispatch_gives_a_worker_one_long_request_at_a_time(void **unused)
 {
     (void)unused;
     struct world world;
@@ -194,25 +194,82 @@ static void test_dispatch_gives_a_long_request_a_worker_of_its_own(void **unused
     ask(&world, 1, "lookup", 5);
     ask(&world, 2, "path", 5);
     ask(&world, 3, "lookup", 5);
-    ask(&world, 4, "path", 5);
-    ask(&world, 5, "lookup", 5);
     pump(&world);
-    uint64_t first = expect_request(&world, 0, 1, "lookup", 5);
-    uint64_t second = expect_request(&world, 1, 2, "path", 5);
-    uint64_t third = expect_request(&world, 0, 3, "lookup", 5);
-    expect_nothing(&world, 0); /* 4 waits for an idle worker, and 5 for its turn */
-    answer(&world, 0, first, "x", false);
+    uint64_t path = expect_request(&world, 0, 2, "path", 5);
+    expect_request(&world, 1, 1, "lookup", 5);
+    expect_request(&world, 1, 3, "lookup", 5);
+    for (unsigned i = 4; i < 7; i++)
+        ask(&world, i, "path", 5);
     pump(&world);
     expect_nothing(&world, 0);
-    answer(&world, 0, third, "x", false);
-    pump(&world);
-    expect_request(&world, 0, 4, "path", 5);
-    expect_nothing(&world, 0);
+    expect_request(&world, 1, 4, "path", 5);
     expect_nothing(&world, 1);
-    answer(&world, 1, second, "x", false);
+    assert_int_equal(world.dispatch.waiting_count, 2);
+    answer(&world, 0, path, "x", false);
     pump(&world);
-    expect_request(&world, 1, 5, "lookup", 5);
-    assert_int_equal(world.dispatch.waiting_count, 0);
+    expect_request(&world, 0, 5, "path", 5);
+    assert_int_equal(world.dispatch.waiting_count, 1);
+    tear_down(&world);
+}
+
+/* Where another worker has room; else beside a long one, whatever long ones wait before it. */
+static void test_dispatch_lets_short_requests_pass_long_ones(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    ask(&world, 0, "path", 5);
+    for (unsigned i = 1; i <= FULL; i++)
+        ask(&world, i, "lookup", 5);
+    pump(&world);
+    expect_request(&world, 0, 0, "path", 5);
+    expect_nothing(&world, 0);
+    for (unsigned i = 1; i <= FULL; i++)
+        expect_request(&world, 1, i, "lookup", 5);
+    ask(&world, 99, "path", 5);
+    ask(&world, 100, "path", 5);
+    ask(&world, 101, "lookup", 5);
+    pump(&world);
+    expect_request(&world, 1, 99, "path", 5);
+    expect_request(&world, 0, 101, "lookup", 5);
+    assert_int_equal(world.dispatch.waiting_count, 1);
+    tear_down(&world);
+}
+
+/* What a worker died of runs with nothing beside it, and is not kept waiting for that for ever. */
+static void test_dispatch_gives_a_suspect_a_worker_to_itself(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    world.crew->workers[1].state = WORKER_STARTING;
+    ask(&world, 1, "lookup", 5);
+    pump(&world);
+    expect_request(&world, 0, 1, "lookup", 5);
+    dispatch_worker_died(&world.dispatch, &world.crew->workers[0]);
+    pump(&world);
+    uint64_t suspect = expect_request(&world, 0, 1, "lookup", 5);
+    ask(&world, 2, "lookup", 5);
+    ask(&world, 3, "path", 5);
+    pump(&world);
+    expect_nothing(&world, 0);
+    answer(&world, 0, suspect, "x", false);
+    pump(&world);
+    expect_request(&world, 0, 3, "path", 5);
+    expect_request(&world, 0, 2, "lookup", 5);
+
+    dispatch_worker_died(&world.dispatch, &world.crew->workers[0]);
+    pump(&world);
+    suspect = expect_request(&world, 0, 2, "lookup", 5); /* the older one */
+    expect_nothing(&world, 0);
+    answer(&world, 0, suspect, "x", false);
+    ask(&world, 4, "lookup", 5);
+    pump(&world);
+    suspect = expect_request(&world, 0, 3, "path", 5);
+    expect_nothing(&world, 0);
+    answer(&world, 0, suspect, "x", false);
+    pump(&world);
+    expect_request(&world, 0, 4, "lookup", 5);
     tear_down(&world);
 }
 
@@ -251,7 +308,7 @@ static void test_dispatch_goes_by_the_limit_where_there_is_one(void **unused)
             ask_limited(&world, 2, methods[m], named, 1000);
             pump(&world);
             assert_int_equal(world.crew->workers[0].load, 6);
-            assert_int_equal(world.dispatch.waiting_count, 1);
+            assert_int_equal(world.crew->workers[0].long_requests, 1);
             tear_down(&world);
         }
     }
@@ -365,7 +422,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dispatch_gives_short_requests_in_rows),
         cmocka_unit_test(test_dispatch_keeps_what_would_only_queue_at_a_worker),
-        cmocka_unit_test(test_dispatch_gives_a_long_request_a_worker_of_its_own),
+        cmocka_unit_test(test_dispatch_gives_a_worker_one_long_request_at_a_time),
+        cmocka_unit_test(test_dispatch_lets_short_requests_pass_long_ones),
+        cmocka_unit_test(test_dispatch_gives_a_suspect_a_worker_to_itself),
         cmocka_unit_test(test_dispatch_goes_by_the_limit_where_there_is_one),
         cmocka_unit_test(test_dispatch_gives_a_dead_workers_requests_to_another),
         cmocka_unit_test(test_dispatch_gives_up_only_the_request_that_kills),

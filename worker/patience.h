@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Deadlines inside long loops: the clock is looked at once per so much work, not per step.
+ * Deadlines inside long loops, and pauses in which something short may be done: looked at once per
+ * so much work, not per step.
  */
 #ifndef FORKLORE_WORKER_PATIENCE_H
 #define FORKLORE_WORKER_PATIENCE_H
@@ -9,11 +10,13 @@
 #include <stdint.h>
 #include <time.h>
 
-#define PATIENCE_WORK 8192 /* memory accesses at random between two looks: below a millisecond */
+#define PATIENCE_WORK 1024 /* memory accesses at random between two looks: below 0.1 ms */
 
 struct patience {
     uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
     uint64_t work;
+    void (*pause)(void *owner); /* called at every look; or NULL */
+    void *owner;
 };
 
 static inline bool patience_expired_on(const struct patience *patience, clockid_t clock)
@@ -38,13 +41,15 @@ static inline bool patience_expired_early(const struct patience *patience)
     return patience_expired_on(patience, CLOCK_MONOTONIC_COARSE);
 }
 
-/* Accounts for `work` more; true once the deadline is found to have passed. */
+/* Accounts for `work` more; true once the deadline is found to have passed. May pause. */
 static inline bool patience_over(struct patience *patience, uint64_t work)
 {
     patience->work += work;
     if (patience->work < PATIENCE_WORK)
         return false;
     patience->work = 0;
+    if (patience->pause)
+        patience->pause(patience->owner);
     return patience_expired(patience);
 }
 

@@ -9,22 +9,26 @@
 #include <string.h>
 
 static const struct query_method METHODS[] = {
-    {"lookup", query_lookup, {"title"}},
-    {"prefix", query_prefix, {"prefix", "limit"}},
-    {"page", query_page, {"title", "format"}},
-    {"links", query_links, {"title", "limit", "offset"}},
-    {"backlinks", query_backlinks, {"title", "limit", "offset"}},
-    {"rank", query_rank, {"title"}},
-    {"top", query_top, {"limit", "offset"}},
-    {"random", query_random, {"seed"}},
-    {"related", query_related, {"titles", "limit", "damping", "epsilon"}},
-    {"path", query_path, {"from", "to", "max_length"}},
-    {"export", query_export, {"what", "cursor", "limit"}},
+    {"lookup", query_lookup, true, {"title"}},
+    {"prefix", query_prefix, true, {"prefix", "limit"}},
+    {"page", query_page, false, {"title", "format"}},
+    {"links", query_links, true, {"title", "limit", "offset"}},
+    {"backlinks", query_backlinks, true, {"title", "limit", "offset"}},
+    {"rank", query_rank, true, {"title"}},
+    {"top", query_top, true, {"limit", "offset"}},
+    {"random", query_random, true, {"seed"}},
+    {"related", query_related, false, {"titles", "limit", "damping", "epsilon"}},
+    {"path", query_path, false, {"from", "to", "max_length"}},
+    {"export", query_export, false, {"what", "cursor", "limit"}},
     {"search",
      query_search,
+     false,
      {"query", "limit", "offset", "rank", "exact_hits", "snippets", "title_weight",
       "pagerank_weight", "prune"}},
-    {"explain", query_explain, {"query", "title", "rank", "title_weight", "pagerank_weight"}},
+    {"explain",
+     query_explain,
+     false,
+     {"query", "title", "rank", "title_weight", "pagerank_weight"}},
 };
 
 static const struct query_method *find_method(const char *name, size_t length)
@@ -35,6 +39,12 @@ static const struct query_method *find_method(const char *name, size_t length)
             return &METHODS[i];
     }
     return NULL;
+}
+
+bool query_is_brief(const struct rpc_request *request)
+{
+    const struct query_method *method = find_method(request->method, request->method_length);
+    return method && method->brief;
 }
 
 int query_engine_create(struct query_engine **engine, const struct index_view *index,
@@ -54,6 +64,12 @@ int query_engine_create(struct query_engine **engine, const struct index_view *i
     if (result < 0)
         query_engine_destroy(engine);
     return result;
+}
+
+void query_engine_set_pause(struct query_engine *engine, void (*pause)(void *owner), void *owner)
+{
+    engine->pause = pause;
+    engine->pause_owner = owner;
 }
 
 void query_engine_destroy(struct query_engine **engine)
@@ -126,7 +142,8 @@ void query_run(struct query_engine *engine, const struct rpc_request *request, u
     query.index = engine->index;
     query.method = find_method(request->method, request->method_length);
     query.request = request;
-    query.patience = (struct patience){.deadline_ns = deadline_ns};
+    query.patience = (struct patience){
+        .deadline_ns = deadline_ns, .pause = engine->pause, .owner = engine->pause_owner};
     query.out = out;
     query.out_start = out->bytes;
 

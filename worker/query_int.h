@@ -22,6 +22,8 @@ struct query_engine {
     const struct index_view *index;
     uint64_t generation;
     uint64_t random_state;
+    void (*pause)(void *owner);
+    void *pause_owner;
     struct article_store *articles;
     struct title_order *order;    /* NULL until the first export */
     struct search_engine *search; /* NULL until the first search */
@@ -32,6 +34,7 @@ struct query;
 struct query_method {
     const char *name;
     void (*run)(struct query *query);
+    bool brief;                               /* query.h */
     const char *params[QUERY_PARAMS_MAX + 1]; /* by position; NULL-terminated */
 };
 

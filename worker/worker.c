@@ -22,6 +22,9 @@
 /* Answers that are published together at most, where requests come in batches. */
 #define BATCH_MAX 16
 
+/* Requests in one pause of a long one, which has to get on as well. */
+#define PAUSE_MAX 64
+
 /* Progress messages at most this often: people and pipes read them. */
 #define PROGRESS_PERIOD_NS UINT64_C(50000000)
 
@@ -33,6 +36,8 @@ struct worker {
     struct ring_writer replies;
     struct spinner spinner;
     struct query_engine *queries;
+    struct wire_out *answer; /* of the query that is being run */
+    char aside[IN_PLACE_BYTES];
     unsigned staged;      /* replies not yet published */
     uint64_t progress_ns; /* of the last PROGRESS message */
     bool leaving, cancelled;
@@ -133,10 +138,15 @@ static void run_request(struct worker *worker, const struct msg *msg)
     size_t mark = msg_answer_open(&out, msg->ticket);
     size_t frame_at = out.bytes;
     enum rpc_error error = rpc_parse_request(msg->frame, msg->frame_bytes, &request);
-    if (error)
+    if (error) {
         rpc_error(&out, request.msgid, error, "not a MessagePack-RPC request");
-    else
+    } else if (query_is_brief(&request)) {
         query_run(worker->queries, &request, msg->deadline_ns, &out);
+    } else {
+        publish_replies(worker); /* those before it do not wait for it */
+        worker->answer = &out;
+        query_run(worker->queries, &request, msg->deadline_ns, &out);
+    }
     if (out.failed) {
         out.failed = false;
         out.bytes = frame_at;
@@ -149,6 +159,40 @@ static void run_request(struct worker *worker, const struct msg *msg)
         answer_in_pieces(worker, msg->ticket, out.data + frame_at, out.bytes - frame_at);
     }
     wire_out_fini(&out);
+}
+
+/* Inside a long query: answers the brief ones behind it. Its own answer makes way as far as it is
+ * written, and its request stays in the ring, with all behind it, until it is answered. */
+static void on_pause(void *owner)
+{
+    struct worker *worker = owner;
+    struct wire_out *answer = worker->answer;
+    size_t kept = answer->borrowed ? answer->bytes : 0;
+    uint64_t position = worker->requests.next;
+    unsigned count = 0;
+    const void *data;
+    size_t bytes;
+    while (count < PAUSE_MAX && ring_read(&worker->requests, &data, &bytes) == RING_OK) {
+        struct msg msg;
+        struct rpc_request request;
+        MUST(msg_read(data, bytes, &msg));
+        if (msg.kind != MSG_REQUEST ||
+            rpc_parse_request(msg.frame, msg.frame_bytes, &request) != RPC_OK ||
+            !query_is_brief(&request))
+            break;
+        if (count++ == 0)
+            memcpy(worker->aside, answer->data, kept);
+        run_request(worker, &msg);
+        if (worker->staged >= BATCH_MAX)
+            publish_replies(worker);
+        position = worker->requests.next;
+    }
+    ring_unread_to(&worker->requests, position);
+    publish_replies(worker);
+    if (count > 0 && answer->borrowed) {
+        answer->data = reserve_reply(worker, IN_PLACE_BYTES);
+        memcpy(answer->data, worker->aside, kept);
+    }
 }
 
 static void take_message(struct worker *worker, const void *data, size_t bytes)
@@ -171,8 +215,8 @@ static void give_back(struct worker *worker)
     ring_release(&worker->requests);
 }
 
-/* Everything in the request ring; true if there was something. Answers wait for those behind them:
- * the coordinator makes batches of short requests only, and a long one has the worker to itself. */
+/* Everything in the request ring; true if there was something. Answers wait for those of brief
+ * requests behind them. */
 static bool take_messages(struct worker *worker)
 {
     bool any = false;
@@ -195,6 +239,7 @@ static int serve_queries(struct worker *worker, struct fault *why)
     int err = query_engine_create(&worker->queries, in->index, in->generation, in->index_fd, why);
     if (err)
         return err;
+    query_engine_set_pause(worker->queries, on_pause, worker);
     reply(worker, &(struct msg){.kind = MSG_READY, .pid = (uint64_t)getpid()});
     while (!worker->leaving && !err) {
         if (take_messages(worker))
