@@ -10,13 +10,20 @@
 #include <stdarg.h>
 #include <string.h>
 
+enum { INFO, LENGTHS, WORD_BLOCKS = LENGTHS + 2, WORD_BYTES, POSTINGS, POSITIONS, KINDS };
+
+/* Bytes of an element, by those of the section; 4 where no width fits. */
+static uint32_t length_width(uint64_t bytes, uint64_t pages)
+{
+    return bytes == pages ? 1 : bytes == 2 * pages ? 2 : 4;
+}
+
 int index_bind_search(struct index_view *view, const char *name, struct fault *why)
 {
-    static const enum section_kind kinds[] = {
+    static const enum section_kind kinds[KINDS] = {
         SECTION_SEARCH_INFO, SECTION_BODY_LENGTHS, SECTION_NAME_LENGTHS, SECTION_WORD_BLOCKS,
         SECTION_WORD_BYTES,  SECTION_POSTINGS,     SECTION_POSITIONS,
     };
-    enum { KINDS = sizeof kinds / sizeof *kinds };
     const void *data[KINDS];
     uint64_t bytes[KINDS];
     const uint64_t n = view->meta->page_count;
@@ -29,19 +36,21 @@ int index_bind_search(struct index_view *view, const char *name, struct fault *w
                              section_name(kinds[i]));
         data[i] = image_section(view->image, kinds[i], &bytes[i]);
     }
-    const struct search_info *info = data[0];
+    const struct search_info *info = data[INFO];
     const uint64_t due[KINDS] = {
-        sizeof *info,
-        n * sizeof(uint32_t),
-        n * sizeof(uint16_t),
-        (info->words + (uint64_t)WORDS_PER_BLOCK - 1) / WORDS_PER_BLOCK * sizeof(struct word_block),
+        [INFO] = sizeof *info,
+        [LENGTHS] = n * length_width(bytes[LENGTHS], n),
+        [LENGTHS + 1] = n * length_width(bytes[LENGTHS + 1], n),
+        [WORD_BLOCKS] = (info->words + (uint64_t)WORDS_PER_BLOCK - 1) / WORDS_PER_BLOCK *
+                        sizeof(struct word_block),
     };
     for (int i = 0; i < KINDS; i++) {
-        if (i < 4 ? bytes[i] != due[i] : bytes[i] < PACKED_SLACK)
+        const bool exact = i < WORD_BYTES;
+        if (exact ? bytes[i] != due[i] : bytes[i] < PACKED_SLACK)
             return fault_set(
                 why, EINVAL, "%s: section %s has %" PRIu64 " bytes, but %" PRIu64 " %s due", name,
-                section_name(kinds[i]), bytes[i], i < 4 ? due[i] : (uint64_t)PACKED_SLACK,
-                i < 4 ? "are" : "at least are");
+                section_name(kinds[i]), bytes[i], exact ? due[i] : (uint64_t)PACKED_SLACK,
+                exact ? "are" : "at least are");
     }
     if (!(info->k1 >= 0 && info->k1 < 1e6) || !(info->b >= 0 && info->b <= 1) ||
         info->ids_ascend > 1 || !memchr(info->stemmer, 0, sizeof info->stemmer))
@@ -49,10 +58,10 @@ int index_bind_search(struct index_view *view, const char *name, struct fault *w
                          section_name(SECTION_SEARCH_INFO), info->k1, info->b);
     view->search = (struct search_view){
         .info = info,
-        .body_lengths = data[1],
-        .name_lengths = data[2],
-        .words = {data[3], bytes[3] / sizeof(struct word_block), data[4], info->words, data[5],
-                  data[6]},
+        .lengths = {{data[LENGTHS], length_width(bytes[LENGTHS], n)},
+                    {data[LENGTHS + 1], length_width(bytes[LENGTHS + 1], n)}},
+        .words = {data[WORD_BLOCKS], bytes[WORD_BLOCKS] / sizeof(struct word_block),
+                  data[WORD_BYTES], info->words, data[POSTINGS], data[POSITIONS]},
         .page_count = view->meta->page_count,
     };
     search_norms(view->search.norms, info, view->meta->page_count);
@@ -93,24 +102,18 @@ static bool varint_ok(const unsigned char **at, const unsigned char *end, uint64
     return *value <= most;
 }
 
-/* Whether a pack of `count` values ends at or before `end`; its end. */
+/* Whether a pack of `count` values ends at or before `end`; its end. Two bytes past `end` can be
+ * read, they are slack. */
 static const unsigned char *pack_end(const unsigned char *at, const unsigned char *end,
                                      unsigned count)
 {
-    if (end - at < 1 || (at[0] & 0x7f) > 32)
+    if (end - at < 1 || (at[0] & 0x7f) > 32 || (size_t)(end - at) < packed_bytes(at, count))
         return NULL;
-    const bool has_exceptions = at[0] & 0x80;
-    const size_t body = ((at[0] & 0x7f) * (size_t)count + 7) / 8;
-    if ((size_t)(end - at) < 1 + has_exceptions + body)
-        return NULL;
-    unsigned exceptions = has_exceptions ? at[1] : 0;
-    at += 1 + has_exceptions + body;
-    for (; exceptions > 0; exceptions--) {
-        uint64_t high;
-        if (at >= end || *at++ >= count || !varint_ok(&at, end, UINT32_MAX, &high))
+    const unsigned char *stop = at + packed_bytes(at, count);
+    for (unsigned left = at[0] & 0x80 ? at[1] : 0; left > 0; left--)
+        if (stop[-2 * (ptrdiff_t)left] >= count)
             return NULL;
-    }
-    return at;
+    return stop;
 }
 
 struct list_check {
@@ -130,47 +133,36 @@ static int check_positions(const struct checker *c, struct postings *p, const st
     (void)postings_tf(p);
     for (unsigned i = 0; i < p->count; i++) {
         const uint32_t length = search_length(&c->view->search, l->field, p->docs[i]);
-        if (p->tfs[i] == 0 || (p->tfs[i] > length && length < UINT16_MAX))
+        if (p->tfs[i] == 0 || p->tfs[i] > length)
             return bad(c, SECTION_POSTINGS,
                        "\"%.*s\" occurs %" PRIu32 " times in page %" PRIu32 " of %" PRIu32 " words",
                        KEY(l), p->tfs[i], p->docs[i], length);
         sum += p->tfs[i];
     }
     const unsigned char *base = p->positions + (p->lasts ? p->position_ats[p->block] : 0);
-    const uint64_t packs = (sum + PACKED_COUNT - 1) / PACKED_COUNT;
-    const unsigned char *limit = l->entry->positions + l->entry->positions_bytes;
-    if (base > limit || (uint64_t)(limit - base) < (packs - 1) * sizeof(uint32_t))
-        return bad(c, SECTION_POSITIONS, "those of \"%.*s\" are cut short", KEY(l));
-    const u32_anywhere *offsets = (const u32_anywhere *)(const void *)base;
-    const unsigned char *start = base + (packs - 1) * sizeof(uint32_t), *at = start;
-    for (uint64_t pack = 0; pack < packs; pack++) {
-        const uint64_t left = sum - pack * PACKED_COUNT;
-        if (pack && offsets[pack - 1] != at - start)
-            return bad(c, SECTION_POSITIONS, "a pack of \"%.*s\" is not where it should be",
-                       KEY(l));
-        at = pack_end(at, limit, left < PACKED_COUNT ? (unsigned)left : PACKED_COUNT);
-        if (!at)
-            return bad(c, SECTION_POSITIONS, "a pack of \"%.*s\" is broken", KEY(l));
-    }
-    *end = at;
-    uint32_t pack = 0, in_pack = 0, values[PACKED_COUNT];
+    const unsigned char *limit = l->entry->positions + l->entry->positions_bytes, *at = base;
+    uint32_t in_pack = 0, values[PACKED_COUNT];
     for (unsigned i = 0; i < p->count; i++) {
         const uint32_t length = search_length(&c->view->search, l->field, p->docs[i]);
         uint64_t position = UINT64_MAX;
         for (uint32_t j = 0; j < p->tfs[i]; j++, in_pack++) {
             if (in_pack % PACKED_COUNT == 0) {
-                const uint64_t left = sum - (uint64_t)pack * PACKED_COUNT;
-                packed_get(start + (pack ? offsets[pack - 1] : 0),
-                           left < PACKED_COUNT ? (unsigned)left : PACKED_COUNT, values);
-                pack++;
+                const unsigned count = sum < PACKED_COUNT ? (unsigned)sum : PACKED_COUNT;
+                const unsigned char *next = pack_end(at, limit, count);
+                if (!next)
+                    return bad(c, SECTION_POSITIONS, "a pack of \"%.*s\" is broken", KEY(l));
+                packed_get(at, count, values);
+                at = next;
+                sum -= count;
             }
             position += (uint64_t)values[in_pack % PACKED_COUNT] + 1;
         }
-        if (position >= length && length < UINT16_MAX)
+        if (position >= length)
             return bad(c, SECTION_POSITIONS,
                        "\"%.*s\" at %" PRIu64 " of page %" PRIu32 ", which has %" PRIu32 " words",
                        KEY(l), position, p->docs[i], length);
     }
+    *end = at;
     return 0;
 }
 
@@ -190,14 +182,38 @@ static int check_bound(const struct checker *c, const struct postings *p,
     return 0;
 }
 
+/* A word of one page, which has no list. */
+static int check_page(const struct checker *c, const struct list_check *l)
+{
+    const struct word_entry *entry = l->entry;
+    const uint32_t length = search_length(&c->view->search, l->field, entry->page);
+    const unsigned char *end;
+    struct postings p;
+    if (entry->occurrences > length)
+        return bad(c, SECTION_WORD_BYTES,
+                   "\"%.*s\" occurs %" PRIu64 " times in page %" PRIu32 " of %" PRIu32 " words",
+                   KEY(l), entry->occurrences, entry->page, length);
+    if (!entry->positions)
+        return entry->position < length
+                   ? 0
+                   : bad(c, SECTION_WORD_BYTES,
+                         "\"%.*s\" at %" PRIu32 " of page %" PRIu32 ", which has %" PRIu32 " words",
+                         KEY(l), entry->position, entry->page, length);
+    postings_open(&p, entry);
+    postings_load(&p, 0);
+    const int rc = check_positions(c, &p, l, &end);
+    if (!rc && end != entry->positions + entry->positions_bytes)
+        return bad(c, SECTION_POSITIONS, "bytes are left over after those of \"%.*s\"", KEY(l));
+    return rc;
+}
+
 static int check_list(const struct checker *c, const struct list_check *l)
 {
     const struct word_entry *entry = l->entry;
     const uint32_t n = c->view->meta->page_count;
     struct postings p;
     const uint64_t blocks = (entry->pages + (uint64_t)POSTINGS_BLOCK - 1) / POSTINGS_BLOCK;
-    const uint64_t tables = blocks > 1 ? 14 * blocks : 0;
-    if (entry->postings_bytes < 2 + tables)
+    if (blocks > 1 && entry->postings_bytes < 2 + 14 * blocks)
         return bad(c, SECTION_POSTINGS, "those of \"%.*s\" are cut short", KEY(l));
     postings_open(&p, entry);
     const unsigned char *limit = entry->postings + entry->postings_bytes, *at = p.blocks;
@@ -210,14 +226,16 @@ static int check_list(const struct checker *c, const struct list_check *l)
                         p.position_ats[block] != positions_at - entry->positions))
             return bad(c, SECTION_POSTINGS,
                        "block %" PRIu32 " of \"%.*s\" is not where it should be", block, KEY(l));
-        const unsigned char *tfs = pack_end(at, limit, count);
-        at = tfs ? pack_end(tfs, limit, count) : NULL;
+        const unsigned char *start = at;
+        at = pack_end(at, limit, count);
+        if (at && !p.once)
+            at = pack_end(at, limit, count);
         if (!at)
             return bad(c, SECTION_POSTINGS, "block %" PRIu32 " of \"%.*s\" is broken", block,
                        KEY(l));
         uint32_t values[PACKED_COUNT];
         postings_load(&p, block);
-        packed_get(p.blocks + (p.lasts ? p.offsets[block] : 0), count, values);
+        packed_get(start, count, values);
         for (unsigned i = 0; i < count; i++) {
             before += (uint64_t)values[i] + 1;
             if (before >= n)
@@ -261,23 +279,26 @@ static int check_entry(const struct checker *c, uint32_t number, const struct wo
         at = words->bytes + due;
         previous = 0;
     }
-    uint64_t pages, more, first, second;
-    if (c->word_end - at < 2 || at[0] > previous || at[0] + at[1] > WORD_KEY_BYTES ||
-        at[0] + at[1] == 0 || c->word_end - at < 2 + at[1])
+    uint64_t code, more = 0, first, second;
+    uint32_t shared, added;
+    const uint64_t n = c->view->meta->page_count;
+    /* The three bytes of lengths end in the slack at worst. */
+    const unsigned char *suffix = word_lengths_get(at, &shared, &added);
+    if (suffix > c->word_end || shared > previous || shared + added > WORD_KEY_BYTES ||
+        (uint64_t)(c->word_end - suffix) < added)
         return bad(c, SECTION_WORD_BYTES, "word %" PRIu32 " is broken", number);
-    at += 2 + at[1];
-    if (!varint_ok(&at, c->word_end, c->view->meta->page_count, &pages) || pages == 0 ||
-        !varint_ok(&at, c->word_end, UINT64_C(1) << 48, &more) ||
+    at = suffix + added;
+    if (!varint_ok(&at, c->word_end, 2 * n - 1, &code) ||
+        (code & 1 && !varint_ok(&at, c->word_end, UINT64_C(1) << 48, &more)) ||
         !varint_ok(&at, c->word_end, UINT64_C(1) << 48, &first) ||
         !varint_ok(&at, c->word_end, UINT64_C(1) << 48, &second))
         return bad(c, SECTION_WORD_BYTES, "the numbers of word %" PRIu32 " are broken", number);
-    if (pages == 1 && more == 0) {
-        if (first >= c->view->meta->page_count)
-            return bad(c, SECTION_WORD_BYTES, "word %" PRIu32 " in page %" PRIu64, number, first);
-        return 0;
-    }
-    *postings_at += first;
-    *positions_at += second;
+    if (code <= 1 && first >= n)
+        return bad(c, SECTION_WORD_BYTES, "word %" PRIu32 " in page %" PRIu64, number, first);
+    if (code > 1)
+        *postings_at += first;
+    if (code > 0)
+        *positions_at += second;
     if (*postings_at > (uint64_t)(c->posting_end - words->postings) ||
         *positions_at > (uint64_t)(c->position_end - words->positions))
         return bad(c, SECTION_WORD_BYTES, "the postings of word %" PRIu32 " end past the section",
@@ -315,8 +336,7 @@ static int check_words(struct checker *c)
             .field = *cursor.key == WORD_NAME_FIELD ? FIELD_NAME : FIELD_BODY,
         };
         c->postings += cursor.entry.pages;
-        if (cursor.entry.postings)
-            rc = check_list(c, &list);
+        rc = cursor.entry.postings ? check_list(c, &list) : check_page(c, &list);
         if (rc)
             return rc;
     }
@@ -335,14 +355,17 @@ int index_verify_search(const struct index_view *view, const char *name, struct 
     c.position_end = image_section(view->image, SECTION_POSITIONS, &bytes);
     c.position_end += bytes - PACKED_SLACK;
     for (uint32_t v = 0; v < view->meta->page_count; v++) {
-        c.body_words += search->body_lengths[v];
-        c.name_words += search->name_lengths[v];
+        c.body_words += search_length(search, FIELD_BODY, v);
+        c.name_words += search_length(search, FIELD_NAME, v);
         if (v && search->info->ids_ascend && view->pages[v].id <= view->pages[v - 1].id)
             return bad(&c, SECTION_SEARCH_INFO, "page ids do not ascend at page %" PRIu32, v);
     }
-    if (c.body_words != search->info->body_words || c.name_words > search->info->name_words)
+    if (c.body_words != search->info->body_words)
         return bad(&c, SECTION_BODY_LENGTHS, "%" PRIu64 " words in all, not %" PRIu64, c.body_words,
                    search->info->body_words);
+    if (c.name_words != search->info->name_words)
+        return bad(&c, SECTION_NAME_LENGTHS, "%" PRIu64 " words in all, not %" PRIu64, c.name_words,
+                   search->info->name_words);
     int rc = check_words(&c);
     if (!rc && c.postings != search->info->postings)
         rc = bad(&c, SECTION_SEARCH_INFO, "%" PRIu64 " postings, not %" PRIu64, c.postings,

@@ -27,8 +27,8 @@
 #include <stdint.h>
 
 #define LAYOUT_MAGIC        UINT64_C(0x45524f4c4b524f46) /* "FORKLORE" read as little-endian */
-#define LAYOUT_MAJOR        1
-#define LAYOUT_MINOR        1
+#define LAYOUT_MAJOR        2
+#define LAYOUT_MINOR        0
 #define LAYOUT_ENDIAN       UINT32_C(0x01020304)
 #define LAYOUT_HEADER_BYTES 4096
 #define LAYOUT_ALIGN        64
@@ -65,8 +65,8 @@
     X(SPMV_TILES, "spmv-tiles", sizeof(uint64_t), HOT)                                             \
     X(SPMV_WORDS, "spmv-words", sizeof(uint16_t), HOT)                                             \
     X(SEARCH_INFO, "search-info", sizeof(struct search_info), HOT)                                 \
-    X(BODY_LENGTHS, "body-lengths", sizeof(uint32_t), HOT)                                         \
-    X(NAME_LENGTHS, "name-lengths", sizeof(uint16_t), HOT)                                         \
+    X(BODY_LENGTHS, "body-lengths", 1, HOT)                                                        \
+    X(NAME_LENGTHS, "name-lengths", 1, HOT)                                                        \
     X(WORD_BLOCKS, "word-blocks", sizeof(struct word_block), HOT)                                  \
     X(WORD_BYTES, "word-bytes", 1, HOT)                                                            \
     X(POSTINGS, "postings", 1, HOT)                                                                \
@@ -199,19 +199,19 @@ struct word_block {
     uint64_t positions_at; /* likewise, in section positions */
 };
 
-static_assert(sizeof(struct search_info) == 64, "layout 1.0");
-static_assert(sizeof(struct word_block) == 32, "layout 1.0");
-static_assert(sizeof(struct section) == 32, "layout 1.0");
-static_assert(sizeof(struct image_header) == LAYOUT_HEADER_BYTES, "layout 1.0");
+static_assert(sizeof(struct search_info) == 64, "layout 2.0");
+static_assert(sizeof(struct word_block) == 32, "layout 2.0");
+static_assert(sizeof(struct section) == 32, "layout 2.0");
+static_assert(sizeof(struct image_header) == LAYOUT_HEADER_BYTES, "layout 2.0");
 static_assert(offsetof(struct image_header, ready) == 64, "own cache line");
-static_assert(offsetof(struct image_header, sections) == 128, "layout 1.0");
-static_assert(sizeof(struct index_meta) == 264, "layout 1.0");
-static_assert(sizeof(struct page) == 40, "layout 1.0");
-static_assert(sizeof(struct text_block) == 16, "layout 1.0");
-static_assert(sizeof(struct title_slot) == 8, "layout 1.0");
-static_assert(sizeof(struct rank_info) == 48, "layout 1.0");
-static_assert(sizeof(struct spmv_info) == 40, "layout 1.1");
-static_assert(sizeof(struct spmv_block) == 16, "layout 1.1");
+static_assert(offsetof(struct image_header, sections) == 128, "layout 2.0");
+static_assert(sizeof(struct index_meta) == 264, "layout 2.0");
+static_assert(sizeof(struct page) == 40, "layout 2.0");
+static_assert(sizeof(struct text_block) == 16, "layout 2.0");
+static_assert(sizeof(struct title_slot) == 8, "layout 2.0");
+static_assert(sizeof(struct rank_info) == 48, "layout 2.0");
+static_assert(sizeof(struct spmv_info) == 40, "layout 2.0");
+static_assert(sizeof(struct spmv_block) == 16, "layout 2.0");
 static_assert(sizeof(_Atomic uint32_t) == 4 && ATOMIC_INT_LOCK_FREE == 2, "no locks in a segment");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the image is little-endian");
 

@@ -41,7 +41,7 @@ static size_t value_bytes(unsigned width, unsigned count)
     return (width * (size_t)count + 7) / 8;
 }
 
-/* The width that makes the pack smallest; exceptions cost time as well, so a few bytes extra. */
+/* The width that makes the pack smallest. An exception has room for 8 bits more. */
 static unsigned best_width(const uint32_t *values, unsigned count)
 {
     unsigned histogram[33] = {0}, best = 32;
@@ -51,10 +51,10 @@ static unsigned best_width(const uint32_t *values, unsigned count)
     unsigned most = 32;
     while (most > 0 && !histogram[most])
         most--;
-    for (unsigned width = most + 1; width-- > 0;) {
-        size_t bytes = value_bytes(width, count);
-        for (unsigned b = width + 1; b <= most; b++)
-            bytes += histogram[b] * (2 + (b - width + 6) / 7);
+    unsigned exceptions = 0;
+    for (unsigned width = most + 1; width-- > (most > 8 ? most - 8 : 0);) {
+        const size_t bytes = value_bytes(width, count) + 2 * exceptions + (exceptions > 0);
+        exceptions += histogram[width];
         if (bytes < best_bytes) {
             best_bytes = bytes;
             best = width;
@@ -105,7 +105,7 @@ size_t packed_put(const uint32_t *values, unsigned count, unsigned char *out)
         if (!high)
             continue;
         out[used++] = (unsigned char)i;
-        used += varint_put(out + used, high);
+        out[used++] = (unsigned char)high;
     }
     return used;
 }
@@ -170,19 +170,7 @@ const unsigned char *packed_get(const unsigned char *in, unsigned count,
     in += value_bytes(width, count);
     for (; exceptions > 0; exceptions--) {
         const unsigned index = *in++ % PACKED_COUNT;
-        values[index] |= (uint32_t)(varint_get(&in) << width % 32);
-    }
-    return in;
-}
-
-const unsigned char *packed_skip(const unsigned char *in, unsigned count)
-{
-    const unsigned width = pack_width(*in);
-    unsigned exceptions = *in++ & EXCEPTIONS_FOLLOW ? *in++ : 0;
-    in += value_bytes(width, count);
-    for (; exceptions > 0; exceptions--) {
-        in++;
-        (void)varint_get(&in);
+        values[index] |= (uint32_t)*in++ << width % 32;
     }
     return in;
 }

@@ -4,7 +4,7 @@
  * exceptions.
  *
  *   width u8 (0 to 32; bit 7: there are exceptions) | then how many u8 | values |
- *   per exception: index u8, high bits varint
+ *   per exception: index u8, the value's bits from `width` on u8
  *
  * 128 values are laid out in four lanes of 32 bits (value i in lane i mod 4), which any machine
  * with 128-bit vectors unpacks without shuffling; fewer stand one after the other, bit by bit.
@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define PACKED_COUNT     128
-#define PACKED_MAX_BYTES (2 + 4 * PACKED_COUNT + 8)
+#define PACKED_MAX_BYTES (2 + 4 * PACKED_COUNT)
 #define PACKED_SLACK     16 /* readable bytes needed after the last pack */
 
 /* Writes at most PACKED_MAX_BYTES; returns how many. */
@@ -27,8 +27,12 @@ size_t packed_put(const uint32_t *values, unsigned count, unsigned char *out);
 const unsigned char *packed_get(const unsigned char *in, unsigned count,
                                 uint32_t values[static PACKED_COUNT]);
 
-/* The pack's end, without reading the values. */
-const unsigned char *packed_skip(const unsigned char *in, unsigned count);
+/* Bytes of a pack, by its first two. */
+static inline size_t packed_bytes(const unsigned char *in, unsigned count)
+{
+    const size_t values = ((*in & 0x7f) * (size_t)count + 7) / 8;
+    return *in & 0x80 ? 2 + values + 2 * (size_t)in[1] : 1 + values;
+}
 
 static inline size_t varint_put(unsigned char *out, uint64_t value)
 {

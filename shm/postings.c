@@ -2,11 +2,11 @@
  *
  * Reading postings.
  *
- * A list: bound u16; with more than one block last u32[], offset u32[], positions u32[] and bound
- * u16[], an element a block; then the blocks. A block: the pages as a pack of differences less
- * one, their tfs less one as a pack.
+ * A list: with more than one block bound u16 and last u32[], offset u32[], positions u32[] and
+ * bound u16[], an element a block; then the blocks. A block: the pages as a pack of differences
+ * less one, and, unless the word is nowhere twice in a page, their tfs less one as a pack.
  * Positions of a block: all pages' positions in turn, as packs of 128 differences (less one but
- * for a page's first), with the packs' offsets, but for the first one's, in front.
+ * for a page's first).
  */
 #include "shm/postings.h"
 
@@ -31,20 +31,22 @@ void postings_open(struct postings *p, const struct word_entry *entry)
     p->tf_pack = NULL;
     p->positions_block = p->pack = UINT32_MAX;
     p->positions = entry->positions;
-    p->is_single = !entry->postings;
-    if (p->is_single) {
+    p->position = entry->position;
+    p->bound = 1;
+    p->once = entry->occurrences == entry->pages;
+    if (!entry->postings) {
         p->docs[0] = entry->page;
-        p->tfs[0] = 1;
-        p->single = entry->position;
-        p->bound = 1;
+        p->tfs[0] = (uint32_t)entry->occurrences;
         p->blocks = NULL;
         return;
     }
+    if (p->once)
+        for (unsigned i = 0; i < POSTINGS_BLOCK; i++)
+            p->tfs[i] = 1;
     const unsigned char *at = entry->postings;
-    p->bound = impact_bound(*(const u16_anywhere *)(const void *)at);
-    at += 2;
     if (p->block_count > 1) {
-        p->lasts = (const u32_anywhere *)(const void *)at;
+        p->bound = impact_bound(*(const u16_anywhere *)(const void *)at);
+        p->lasts = (const u32_anywhere *)(const void *)(at + 2);
         p->offsets = p->lasts + p->block_count;
         p->position_ats = p->offsets + p->block_count;
         p->bounds = (const u16_anywhere *)(const void *)(p->position_ats + p->block_count);
@@ -89,7 +91,7 @@ bool postings_load(struct postings *p, uint32_t block)
         return false;
     }
     p->block = block;
-    if (p->is_single) {
+    if (!p->blocks) {
         p->count = 1;
         return true;
     }
@@ -97,7 +99,8 @@ bool postings_load(struct postings *p, uint32_t block)
         block + 1 < p->block_count ? POSTINGS_BLOCK : p->pages - block * (uint32_t)POSTINGS_BLOCK;
     const unsigned char *at = p->blocks + (p->lasts ? p->offsets[block] : 0);
     const uint32_t before = block ? p->lasts[block - 1] : UINT32_MAX;
-    p->tf_pack = packed_get(at, p->count, p->docs);
+    const unsigned char *tfs = packed_get(at, p->count, p->docs);
+    p->tf_pack = p->once ? NULL : tfs;
     if (p->count == POSTINGS_BLOCK)
         sum_up_block(p->docs, before);
     else
@@ -191,26 +194,28 @@ static void load_starts(struct postings *p)
         sum += p->tfs[i];
     }
     p->starts[p->count] = sum;
-    p->pack_count = (sum + PACKED_COUNT - 1) / PACKED_COUNT;
-    p->pack_offsets = p->positions + (p->lasts ? p->position_ats[p->block] : 0);
-    p->packs = p->pack_offsets + (size_t)(p->pack_count - 1) * sizeof(uint32_t);
     p->positions_block = p->block;
     p->pack = UINT32_MAX;
 }
 
+/* Packs on the way are skipped by their sizes. */
 static void load_pack(struct postings *p, uint32_t pack)
 {
-    const u32_anywhere *offsets = (const u32_anywhere *)(const void *)p->pack_offsets;
     const uint32_t total = p->starts[p->count], first = pack * (uint32_t)PACKED_COUNT;
     const uint32_t count = total - first < PACKED_COUNT ? total - first : PACKED_COUNT;
-    packed_get(p->packs + (pack ? offsets[pack - 1] : 0), count, p->pack_values);
-    p->pack = pack;
+    if (pack < p->pack) { /* also when none is loaded */
+        p->pack_at = p->positions + (p->lasts ? p->position_ats[p->block] : 0);
+        p->pack = 0;
+    }
+    for (; p->pack < pack; p->pack++)
+        p->pack_at += packed_bytes(p->pack_at, PACKED_COUNT);
+    packed_get(p->pack_at, count, p->pack_values);
 }
 
 void postings_positions(struct postings *p, uint32_t *positions)
 {
-    if (p->is_single) {
-        positions[0] = p->single;
+    if (!p->positions) {
+        positions[0] = p->position;
         return;
     }
     if (p->positions_block != p->block)

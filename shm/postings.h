@@ -23,11 +23,16 @@ struct field_norm {
     double base, slope; /* k1 (1 - b), k1 b / average length */
 };
 
+/* A field's words by page, in as few bytes each as the longest one needs. */
+struct field_lengths {
+    const void *data; /* [page_count] */
+    uint32_t width;   /* 1, 2 or 4 */
+};
+
 /* Everything a search needs, borrowed from the index. info is NULL in an index without search. */
 struct search_view {
     const struct search_info *info;
-    const uint32_t *body_lengths; /* [page_count] */
-    const uint16_t *name_lengths; /* [page_count] */
+    struct field_lengths lengths[2]; /* by field */
     struct word_list words;
     struct field_norm norms[2]; /* by field */
     uint32_t page_count;
@@ -38,7 +43,10 @@ void search_norms(struct field_norm norms[2], const struct search_info *info, ui
 static inline uint32_t search_length(const struct search_view *view, enum search_field field,
                                      uint32_t page)
 {
-    return field == FIELD_BODY ? view->body_lengths[page] : view->name_lengths[page];
+    const struct field_lengths *lengths = &view->lengths[field];
+    return lengths->width == 1   ? ((const uint8_t *)lengths->data)[page]
+           : lengths->width == 2 ? ((const uint16_t *)lengths->data)[page]
+                                 : ((const uint32_t *)lengths->data)[page];
 }
 
 static inline double search_impact(const struct field_norm *norm, uint32_t tf, uint32_t length)
@@ -63,20 +71,20 @@ struct postings {
     const u32_anywhere *offsets;      /* [block_count] of each block from `blocks` */
     const u32_anywhere *position_ats; /* [block_count] */
     const u16_anywhere *bounds;       /* [block_count] */
-    const unsigned char *blocks, *positions;
-    double bound;    /* of all blocks */
-    uint32_t single; /* position of a word that occurs once */
-    bool is_single;
+    const unsigned char *blocks;      /* NULL: one page alone */
+    const unsigned char *positions;   /* NULL: one occurrence alone */
+    double bound;                     /* of all blocks; 1 where there is one: it is not stored */
+    uint32_t position;                /* of one occurrence alone */
+    bool once;                        /* all tfs are 1 */
 
     uint32_t block;               /* the one that is decoded; block_count at the end */
     uint32_t count, at;           /* its pages, and the current one */
     const unsigned char *tf_pack; /* NULL: tfs are decoded */
 
     /* Positions of the current block. */
-    uint32_t positions_block; /* whose prefix sums these are; UINT32_MAX: none */
-    uint32_t pack;            /* decoded in pack_values; UINT32_MAX: none */
-    uint32_t pack_count;
-    const unsigned char *packs, *pack_offsets;
+    uint32_t positions_block;     /* whose prefix sums these are; UINT32_MAX: none */
+    uint32_t pack;                /* decoded in pack_values; UINT32_MAX: none */
+    const unsigned char *pack_at; /* its bytes */
 
     uint32_t docs[POSTINGS_BLOCK];
     uint32_t tfs[POSTINGS_BLOCK];
@@ -100,7 +108,7 @@ static inline uint32_t postings_last(const struct postings *postings, uint32_t b
 
 static inline double postings_bound(const struct postings *postings, uint32_t block)
 {
-    return postings->lasts ? impact_bound(postings->bounds[block]) : postings->bound;
+    return postings->lasts ? impact_bound(postings->bounds[block]) : 1;
 }
 
 /* The current page, or POSTINGS_END. */

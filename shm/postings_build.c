@@ -38,9 +38,8 @@ struct postings_build {
     char *folder;
     size_t budget;
     uint32_t page_count;
-    uint32_t *body_lengths;
-    uint16_t *name_lengths;
-    size_t body_capacity, name_capacity;
+    uint32_t *lengths[2]; /* by field */
+    size_t length_capacity;
     struct search_info info;
 
     struct byte_buffer keys, arena;
@@ -82,8 +81,8 @@ void postings_build_destroy(struct postings_build **build)
         close(b->runs[i].fd);
     free(b->runs);
     free(b->folder);
-    free(b->body_lengths);
-    free(b->name_lengths);
+    free(b->lengths[FIELD_BODY]);
+    free(b->lengths[FIELD_NAME]);
     free(b->keys.data);
     free(b->arena.data);
     free(b->gatherings);
@@ -310,18 +309,16 @@ static int flush(struct postings_build *b, struct fault *why)
 
 static int reserve_lengths(struct postings_build *b)
 {
-    if (b->page_count < b->body_capacity)
+    if (b->page_count < b->length_capacity)
         return 0;
-    const size_t grown = b->body_capacity ? 2 * b->body_capacity : 4096;
-    uint32_t *body = reallocarray(b->body_lengths, grown, sizeof *body);
-    if (body)
-        b->body_lengths = body;
-    uint16_t *name = reallocarray(b->name_lengths, grown, sizeof *name);
-    if (name)
-        b->name_lengths = name;
-    if (!body || !name)
-        return -ENOMEM;
-    b->body_capacity = grown;
+    const size_t grown = b->length_capacity ? 2 * b->length_capacity : 4096;
+    for (int field = 0; field < 2; field++) {
+        uint32_t *lengths = reallocarray(b->lengths[field], grown, sizeof *lengths);
+        if (!lengths)
+            return -ENOMEM;
+        b->lengths[field] = lengths;
+    }
+    b->length_capacity = grown;
     return 0;
 }
 
@@ -337,8 +334,8 @@ int postings_build_add(struct postings_build *b, const char *name, size_t name_l
     if (rc)
         return fault_set(why, ENOMEM, "out of memory for the words of %" PRIu32 " pages",
                          b->page_count + 1);
-    b->body_lengths[b->page_count] = body_words;
-    b->name_lengths[b->page_count] = name_words < UINT16_MAX ? (uint16_t)name_words : UINT16_MAX;
+    b->lengths[FIELD_BODY][b->page_count] = body_words;
+    b->lengths[FIELD_NAME][b->page_count] = name_words;
     b->info.body_words += body_words;
     b->info.name_words += name_words;
     b->page_count++;
@@ -431,33 +428,48 @@ static int pad(struct byte_buffer *buffer)
     return 0;
 }
 
+/* In place: no element moves to where a later one still is. */
+static struct field_lengths narrow(uint32_t *lengths, uint32_t count)
+{
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < count; i++)
+        longest = lengths[i] > longest ? lengths[i] : longest;
+    const struct field_lengths narrowed = {lengths, longest <= UINT8_MAX    ? 1
+                                                    : longest <= UINT16_MAX ? 2
+                                                                            : 4};
+    for (uint32_t i = 0; i < count; i++)
+        memmove((char *)lengths + (size_t)i * narrowed.width, &lengths[i], narrowed.width);
+    return narrowed;
+}
+
 int postings_build_finish(struct postings_build *b, struct postings_built *built, struct fault *why)
 {
-    *built = (struct postings_built){.info = b->info,
-                                     .page_count = b->page_count,
-                                     .body_lengths = b->body_lengths,
-                                     .name_lengths = b->name_lengths};
-    b->body_lengths = NULL;
-    b->name_lengths = NULL;
+    *built = (struct postings_built){.info = b->info, .page_count = b->page_count};
     built->info.k1 = SEARCH_K1;
     built->info.b = SEARCH_B;
     struct encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder)
         return fault_set(why, ENOMEM, "out of memory for encoding postings");
     encoder->built = built;
+    encoder->lengths[FIELD_BODY] = b->lengths[FIELD_BODY];
+    encoder->lengths[FIELD_NAME] = b->lengths[FIELD_NAME];
     search_norms(encoder->norms, &built->info, built->page_count);
     int rc = b->run_count ? merge_runs(b, encoder, why) : encode_gathered(b, encoder, why);
     if (!rc && (pad(&built->word_bytes) || pad(&built->postings) || pad(&built->positions)))
         rc = fault_set(why, ENOMEM, "out of memory for postings");
     encoder_fini(encoder);
     free(encoder);
+    for (int field = 0; field < 2; field++) {
+        built->lengths[field] = narrow(b->lengths[field], b->page_count);
+        b->lengths[field] = NULL;
+    }
     return rc;
 }
 
 void postings_built_fini(struct postings_built *built)
 {
-    free(built->body_lengths);
-    free(built->name_lengths);
+    free((void *)(uintptr_t)built->lengths[FIELD_BODY].data);
+    free((void *)(uintptr_t)built->lengths[FIELD_NAME].data);
     free(built->blocks);
     free(built->word_bytes.data);
     free(built->postings.data);
@@ -469,8 +481,7 @@ struct search_view postings_built_view(const struct postings_built *built)
 {
     struct search_view view = {
         .info = &built->info,
-        .body_lengths = built->body_lengths,
-        .name_lengths = built->name_lengths,
+        .lengths = {built->lengths[FIELD_BODY], built->lengths[FIELD_NAME]},
         .words = {built->blocks, built->block_count, built->word_bytes.data, built->info.words,
                   built->postings.data, built->positions.data},
         .page_count = built->page_count,

@@ -32,8 +32,7 @@ struct byte_buffer {
 struct postings_built {
     struct search_info info;
     uint32_t page_count;
-    uint32_t *body_lengths;
-    uint16_t *name_lengths;
+    struct field_lengths lengths[2]; /* by field; their data is on the heap */
     struct word_block *blocks;
     uint64_t block_count;
     struct byte_buffer word_bytes, postings, positions;

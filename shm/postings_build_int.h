@@ -55,6 +55,7 @@ int run_next(struct run_reader *reader, struct fault *why);
 
 struct encoder {
     struct postings_built *built;
+    const uint32_t *lengths[2]; /* by field */
     struct field_norm norms[2];
     size_t block_capacity;
     uint32_t key_length;

@@ -66,12 +66,10 @@ static int add_position(struct encoder *e, uint32_t difference)
 
 static uint16_t block_bound(const struct encoder *e, enum search_field field)
 {
-    const struct postings_built *built = e->built;
     double most = 0;
     for (unsigned i = 0; i < e->count; i++) {
         const uint32_t page = e->docs[i];
-        const uint32_t length =
-            field == FIELD_BODY ? built->body_lengths[page] : built->name_lengths[page];
+        const uint32_t length = e->lengths[field][page];
         const double impact = search_impact(&e->norms[field], e->tfs[i], length);
         most = impact > most ? impact : most;
     }
@@ -83,15 +81,9 @@ static int put_positions(struct encoder *e)
 {
     struct byte_buffer *out = &e->built->positions;
     const size_t packs = (e->position_count + PACKED_COUNT - 1) / PACKED_COUNT;
-    const size_t table = out->bytes;
-    if (byte_buffer_reserve(out, packs * (sizeof(uint32_t) + PACKED_MAX_BYTES)))
+    if (byte_buffer_reserve(out, packs * PACKED_MAX_BYTES))
         return -ENOMEM;
-    out->bytes += (packs - 1) * sizeof(uint32_t);
-    const size_t start = out->bytes;
     for (size_t pack = 0; pack < packs; pack++) {
-        const uint32_t offset = (uint32_t)(out->bytes - start);
-        if (pack)
-            memcpy(out->data + table + (pack - 1) * sizeof offset, &offset, sizeof offset);
         const size_t left = e->position_count - pack * PACKED_COUNT;
         out->bytes +=
             packed_put(e->positions + pack * PACKED_COUNT,
@@ -108,6 +100,7 @@ struct list {
     size_t positions;
     uint32_t before; /* last page of the block before */
     uint16_t bound;
+    bool once; /* no tf is above 1 */
     enum search_field field;
 };
 
@@ -116,11 +109,11 @@ static int put_block(struct encoder *e, struct list *list)
     struct byte_buffer *out = &e->built->postings;
     if (byte_buffer_reserve(out, (size_t)2 * PACKED_MAX_BYTES))
         return -ENOMEM;
-    const uint16_t bound = block_bound(e, list->field);
     const uint32_t last = e->docs[e->count - 1];
-    if (bound > list->bound)
-        list->bound = bound;
     if (list->block_count > 1) {
+        const uint16_t bound = block_bound(e, list->field);
+        if (bound > list->bound)
+            list->bound = bound;
         const uint64_t offset = out->bytes - list->blocks;
         const uint64_t position_at = e->built->positions.bytes - list->positions;
         if (offset > UINT32_MAX || position_at > UINT32_MAX)
@@ -140,28 +133,30 @@ static int put_block(struct encoder *e, struct list *list)
         before = page;
     }
     out->bytes += packed_put(e->docs, e->count, out->data + out->bytes);
-    out->bytes += packed_put(e->tfs, e->count, out->data + out->bytes);
+    if (!list->once)
+        out->bytes += packed_put(e->tfs, e->count, out->data + out->bytes);
     list->before = last;
     list->block++;
     e->count = 0;
     return put_positions(e);
 }
 
-static int put_list(struct encoder *e, struct occurrences *o, uint32_t pages,
+static int put_list(struct encoder *e, struct occurrences *o, uint32_t pages, bool once,
                     enum search_field field)
 {
     struct byte_buffer *out = &e->built->postings;
     const uint32_t block_count = (pages + POSTINGS_BLOCK - 1) / POSTINGS_BLOCK;
-    const size_t start = out->bytes, tables = block_count > 1 ? (size_t)14 * block_count : 0;
+    const size_t start = out->bytes, tables = block_count > 1 ? 2 + (size_t)14 * block_count : 0;
     struct list list = {.block_count = block_count,
                         .tables = start + 2,
-                        .blocks = start + 2 + tables,
+                        .blocks = start + tables,
                         .positions = e->built->positions.bytes,
                         .before = UINT32_MAX,
+                        .once = once,
                         .field = field};
-    if (byte_buffer_reserve(out, 2 + tables))
+    if (byte_buffer_reserve(out, tables))
         return -ENOMEM;
-    out->bytes += 2 + tables;
+    out->bytes += tables;
     int rc = 0;
     bool first;
     uint32_t before = UINT32_MAX;
@@ -180,9 +175,27 @@ static int put_list(struct encoder *e, struct occurrences *o, uint32_t pages,
     }
     if (!rc)
         rc = put_block(e, &list);
-    if (!rc)
+    if (!rc && tables)
         memcpy(out->data + start, &list.bound, 2);
     return rc;
+}
+
+/* What one page alone has: its number, and where it has the word. */
+static int put_page(struct encoder *e, struct occurrences *o, uint32_t *position)
+{
+    uint32_t before = UINT32_MAX;
+    bool first;
+    while (next_occurrence(o, &first)) {
+        const int rc = add_position(e, o->position - before - 1);
+        if (rc)
+            return rc;
+        before = o->position;
+    }
+    *position = e->positions[0];
+    if (e->position_count > 1)
+        return put_positions(e);
+    e->position_count = 0;
+    return 0;
 }
 
 /* The word's entry up to what depends on its list. */
@@ -190,7 +203,7 @@ static int put_key(struct encoder *e, const struct gathered_word *word)
 {
     struct postings_built *built = e->built;
     struct byte_buffer *out = &built->word_bytes;
-    if (byte_buffer_reserve(out, WORD_KEY_BYTES + 64))
+    if (byte_buffer_reserve(out, WORD_LENGTHS_MAX + WORD_KEY_BYTES + 64))
         return -ENOMEM;
     uint32_t shared = 0;
     if (built->info.words % WORDS_PER_BLOCK == 0) {
@@ -212,8 +225,9 @@ static int put_key(struct encoder *e, const struct gathered_word *word)
                word->key[shared] == e->key[shared])
             shared++;
     }
-    out->data[out->bytes++] = (unsigned char)shared;
-    out->data[out->bytes++] = (unsigned char)(word->length - shared);
+    const unsigned char *end =
+        word_lengths_put(out->data + out->bytes, shared, word->length - shared);
+    out->bytes = (size_t)(end - out->data);
     memcpy(out->data + out->bytes, word->key + shared, word->length - shared);
     out->bytes += word->length - shared;
     memcpy(e->key, word->key, word->length);
@@ -239,28 +253,25 @@ int encode_word(struct encoder *e, const struct gathered_word *parts, size_t par
     struct byte_buffer *out = &built->word_bytes;
     built->info.words++;
     built->info.postings += pages;
-    out->bytes += varint_put(out->data + out->bytes, pages);
-    out->bytes += varint_put(out->data + out->bytes, total - pages);
-    uint64_t first, second;
-    if (total == 1) {
-        bool new_page;
-        MUST(next_occurrence(&occurrences, &new_page) && new_page);
-        first = occurrences.page;
-        second = occurrences.position;
-    } else {
-        const size_t postings = built->postings.bytes, positions = built->positions.bytes;
-        rc = put_list(e, &occurrences, (uint32_t)pages,
+    out->bytes += varint_put(out->data + out->bytes, 2 * (pages - 1) + (total > pages));
+    if (total > pages)
+        out->bytes += varint_put(out->data + out->bytes, total - pages - 1);
+    const size_t postings = built->postings.bytes, positions = built->positions.bytes;
+    uint32_t position = 0;
+    if (pages == 1)
+        rc = put_page(e, &occurrences, &position);
+    else
+        rc = put_list(e, &occurrences, (uint32_t)pages, total == pages,
                       *parts->key == WORD_NAME_FIELD ? FIELD_NAME : FIELD_BODY);
-        if (rc)
-            return fault_set(why, -rc,
-                             rc == -EFBIG ? "a word's postings have more than 4 GiB"
-                                          : "out of memory for the postings of %" PRIu32 " words",
-                             built->info.words);
-        first = built->postings.bytes - postings;
-        second = built->positions.bytes - positions;
-    }
-    out->bytes += varint_put(out->data + out->bytes, first);
-    out->bytes += varint_put(out->data + out->bytes, second);
+    if (rc)
+        return fault_set(why, -rc,
+                         rc == -EFBIG ? "a word's postings have more than 4 GiB"
+                                      : "out of memory for the postings of %" PRIu32 " words",
+                         built->info.words);
+    out->bytes += varint_put(out->data + out->bytes,
+                             pages == 1 ? occurrences.page : built->postings.bytes - postings);
+    out->bytes += varint_put(out->data + out->bytes,
+                             total == 1 ? position : built->positions.bytes - positions);
     return 0;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * An entry of a block: bytes shared with the word before u8, further bytes u8, these bytes,
- * pages varint, occurrences - pages varint, and then, for a word that occurs once, its page and
- * position, else the bytes of its postings and of its positions, all varints.
+ * An entry of a block: how many bytes it shares with the word before and how many follow, these
+ * bytes, 2 * (pages - 1) + 1 if it occurs more often than in as many pages, and then how much more,
+ * less one. Then, for a word of one page, that page and the position or the bytes of its positions;
+ * else the bytes of its postings and of its positions. All numbers are varints.
  */
 #include "shm/word_list.h"
 
@@ -29,8 +30,10 @@ static int compare(const char *a, size_t a_length, const char *b, size_t b_lengt
 static int compare_first(const struct word_list *list, uint64_t block, const char *key,
                          size_t length)
 {
-    const unsigned char *at = list->bytes + list->blocks[block].bytes_at;
-    return compare((const char *)at + 2, at[1], key, length);
+    uint32_t shared, more;
+    const unsigned char *at =
+        word_lengths_get(list->bytes + list->blocks[block].bytes_at, &shared, &more);
+    return compare((const char *)at, more, key, length);
 }
 
 /* The last block whose first word is not above the key; 0 if there is none. */
@@ -63,20 +66,24 @@ static const unsigned char *read_entry(const struct word_list *list, const unsig
                                        struct word_entry *entry, uint64_t *postings_at,
                                        uint64_t *positions_at)
 {
-    const uint64_t pages = varint_get(&at), more = varint_get(&at);
+    const uint64_t code = varint_get(&at), pages = (code >> 1) + 1;
+    const uint64_t more = code & 1 ? varint_get(&at) + 1 : 0;
     const uint64_t first = varint_get(&at), second = varint_get(&at);
     *entry = (struct word_entry){.pages = (uint32_t)pages, .occurrences = pages + more};
-    if (pages == 1 && more == 0) {
+    if (pages == 1) {
         entry->page = (uint32_t)first;
-        entry->position = (uint32_t)second;
-        return at;
+    } else {
+        entry->postings = list->postings + *postings_at;
+        entry->postings_bytes = first;
+        *postings_at += first;
     }
-    entry->postings = list->postings + *postings_at;
-    entry->positions = list->positions + *positions_at;
-    entry->postings_bytes = first;
-    entry->positions_bytes = second;
-    *postings_at += first;
-    *positions_at += second;
+    if (entry->occurrences == 1) {
+        entry->position = (uint32_t)second;
+    } else {
+        entry->positions = list->positions + *positions_at;
+        entry->positions_bytes = second;
+        *positions_at += second;
+    }
     return at;
 }
 
@@ -92,14 +99,14 @@ bool word_list_find(const struct word_list *list, const char *key, size_t length
     const uint64_t left = list->count - number * WORDS_PER_BLOCK;
     size_t match = 0; /* bytes that the word before has in common with the key */
     for (unsigned i = 0; i < WORDS_PER_BLOCK && i < left; i++) {
-        const size_t shared = at[0], more = at[1];
-        const unsigned char *suffix = at + 2;
+        uint32_t shared, more;
+        const unsigned char *suffix = word_lengths_get(at, &shared, &more);
         at = suffix + more;
         /* The word before was below the key: so is one that shares more with it than the key. */
         if (shared < match)
             return false;
         if (shared == match) {
-            size_t same = 0;
+            uint32_t same = 0;
             while (same < more && match + same < length &&
                    suffix[same] == (unsigned char)key[match + same])
                 same++;
@@ -146,10 +153,11 @@ bool word_list_next(struct word_cursor *cursor)
         cursor->positions_at = block->positions_at;
         cursor->length = 0;
     }
-    const size_t shared = cursor->at[0], more = cursor->at[1];
-    memcpy(cursor->key + shared, cursor->at + 2, more);
-    cursor->length = (uint32_t)(shared + more);
-    cursor->at = read_entry(list, cursor->at + 2 + more, &cursor->entry, &cursor->postings_at,
+    uint32_t shared, more;
+    const unsigned char *suffix = word_lengths_get(cursor->at, &shared, &more);
+    memcpy(cursor->key + shared, suffix, more);
+    cursor->length = shared + more;
+    cursor->at = read_entry(list, suffix + more, &cursor->entry, &cursor->postings_at,
                             &cursor->positions_at);
     cursor->next++;
     return true;

@@ -14,7 +14,7 @@
 #include <assert.h>
 #include <stdbool.h>
 
-#define WORDS_PER_BLOCK 16
+#define WORDS_PER_BLOCK 32
 #define WORD_NAME_FIELD '\x01'
 #define WORD_KEY_BYTES  (WORD_MAX_BYTES + 1)
 
@@ -33,10 +33,10 @@ struct word_list {
 struct word_entry {
     uint32_t pages;       /* that have the word: df */
     uint64_t occurrences; /* cf */
-    /* A word that occurs once stands in the list as a whole. */
+    /* What one page alone has stands in the list: the page, and the position of one occurrence. */
     uint32_t page, position;
-    const unsigned char *postings; /* NULL: it occurs once */
-    const unsigned char *positions;
+    const unsigned char *postings;  /* NULL: one page */
+    const unsigned char *positions; /* NULL: one occurrence */
     uint64_t postings_bytes, positions_bytes;
 };
 
@@ -60,6 +60,30 @@ void word_list_seek(struct word_cursor *cursor, const struct word_list *list, co
                     size_t length);
 /* Fills in key, length and entry; false at the end. */
 bool word_list_next(struct word_cursor *cursor);
+
+/* Bytes that an entry's key shares with the one before, and further ones. Both below 16 take one
+ * byte, else there is a zero in front. At least `more` is not 0. */
+#define WORD_LENGTHS_MAX 3
+static inline const unsigned char *word_lengths_get(const unsigned char *at, uint32_t *shared,
+                                                    uint32_t *more)
+{
+    const bool brief = *at & 15;
+    *shared = brief ? *at >> 4 : at[1];
+    *more = brief ? *at & 15 : at[2] + UINT32_C(1);
+    return at + (brief ? 1 : 3);
+}
+
+static inline unsigned char *word_lengths_put(unsigned char *at, uint32_t shared, uint32_t more)
+{
+    if (shared < 16 && more < 16) {
+        *at++ = (unsigned char)(shared << 4 | more);
+    } else {
+        *at++ = 0;
+        *at++ = (unsigned char)shared;
+        *at++ = (unsigned char)(more - 1);
+    }
+    return at;
+}
 
 /* What blocks are searched by. */
 uint64_t word_key(const char *key, size_t length);

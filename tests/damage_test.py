@@ -237,8 +237,8 @@ class Header(DamageTest):
         lies = [
             (field("magic", lambda x: int.from_bytes(x.to_bytes(8, "little"), "big")),
              "other byte order"),
-            (field("version_major", lambda _: 2), "layout version 2.1 cannot be read"),
-            (field("version_major", lambda _: 0), "layout version 0.1 cannot be read"),
+            (field("version_major", lambda _: 3), "layout version 3.0 cannot be read"),
+            (field("version_major", lambda _: 1), "layout version 1.0 cannot be read"),
             (field("endian", lambda _: 0x04030201), "wrong byte order"),
             (field("total_bytes", lambda x: x + 64), "cut short: the header says"),
             (field("total_bytes", lambda x: x - 64), "too long: the header says"),

@@ -38,7 +38,7 @@ static void test_packs_give_back_what_was_put(void **state)
         assert_non_null(exact);
         memcpy(exact, packed, bytes);
         assert_ptr_equal(packed_get(exact, count, back), exact + bytes);
-        assert_ptr_equal(packed_skip(exact, count), exact + bytes);
+        assert_int_equal(packed_bytes(exact, count), bytes);
         assert_memory_equal(back, values, count * sizeof *values);
         free(packed);
         free(exact);
@@ -119,8 +119,9 @@ static void check_word(const struct search_view *view, const struct corpus *corp
                 assert_int_equal(positions[tf++], i);
         assert_int_equal(postings_tf(&p), tf);
         assert_true(tf > 0);
-        assert_true(search_impact(&view->norms[FIELD_BODY], tf, view->body_lengths[page]) <=
-                    postings_bound(&p, p.block));
+        assert_true(
+            search_impact(&view->norms[FIELD_BODY], tf, search_length(view, FIELD_BODY, page)) <=
+            postings_bound(&p, p.block));
         pages++;
     }
     assert_int_equal(pages, expected_pages);
@@ -196,6 +197,100 @@ static void test_lists_hold_what_the_pages_hold(void **state)
         free(corpus.texts[page]);
 }
 
+/* What stands among the words, without a list; and the longest key there is. */
+static void test_words_of_one_page(void **state)
+{
+    (void)state;
+    static struct postings p;
+    struct postings_build *build;
+    struct postings_built built;
+    struct word_entry entry;
+    struct fault why;
+    char name[WORD_MAX_BYTES];
+    memset(name, 'a', sizeof name);
+    assert_int_equal(postings_build_create(&build, "/tmp", 0, &why), 0);
+    assert_int_equal(postings_build_add(build, "n", 1, "x y", 3, &why), 0);
+    assert_int_equal(postings_build_add(build, name, sizeof name, "twice x once y twice", 20, &why), 0);
+    assert_int_equal(postings_build_finish(build, &built, &why), 0);
+    postings_build_destroy(&build);
+    const struct search_view view = postings_built_view(&built);
+    assert_int_equal(built.postings.bytes, 2 + PACKED_SLACK); /* of x and y */
+
+    assert_true(word_list_find(&view.words, "once", 4, &entry));
+    postings_open(&p, &entry);
+    uint32_t positions[2];
+    assert_int_equal(postings_next(&p), 1);
+    assert_int_equal(postings_tf(&p), 1);
+    postings_positions(&p, positions);
+    assert_int_equal(positions[0], 2);
+    assert_int_equal(postings_next(&p), POSTINGS_END);
+
+    assert_true(word_list_find(&view.words, "twice", 5, &entry));
+    postings_open(&p, &entry);
+    assert_int_equal(postings_seek(&p, 1), 1);
+    assert_int_equal(postings_tf(&p), 2);
+    for (int again = 0; again < 2; again++) {
+        postings_positions(&p, positions);
+        assert_int_equal(positions[0], 0);
+        assert_int_equal(positions[1], 4);
+    }
+    assert_int_equal(postings_seek(&p, 2), POSTINGS_END);
+
+    char key[WORD_KEY_BYTES] = "\x01";
+    memcpy(key + 1, name, sizeof name);
+    assert_true(word_list_find(&view.words, key, sizeof key, &entry));
+    assert_int_equal(entry.page, 1);
+    struct word_cursor cursor;
+    word_list_seek(&cursor, &view.words, "", 0);
+    assert_true(word_list_next(&cursor));
+    assert_int_equal(cursor.length, WORD_KEY_BYTES);
+    assert_true(word_list_next(&cursor));
+    assert_memory_equal(cursor.key, "\x01n", 2);
+    postings_built_fini(&built);
+}
+
+/* A page with so many words that their positions are in many packs, read forwards and backwards;
+ * and lengths of every width. */
+static void test_long_pages(void **state)
+{
+    (void)state;
+    static const uint32_t words[] = {200, 60000, 70000};
+    for (unsigned width = 0; width < 3; width++) {
+        static struct postings p;
+        struct postings_build *build;
+        struct postings_built built;
+        struct word_entry entry;
+        struct fault why;
+        const uint32_t count = words[width];
+        char *text = malloc(2 * (size_t)count + 1);
+        uint32_t *positions = malloc(count * sizeof *positions);
+        assert_true(text && positions);
+        for (uint32_t i = 0; i < count; i++)
+            memcpy(text + (size_t)2 * i, i % 3 ? "a " : "b ", 2);
+        assert_int_equal(postings_build_create(&build, "/tmp", 0, &why), 0);
+        assert_int_equal(postings_build_add(build, "n", 1, "a", 1, &why), 0);
+        assert_int_equal(postings_build_add(build, "m", 1, text, 2 * (size_t)count, &why), 0);
+        assert_int_equal(postings_build_finish(build, &built, &why), 0);
+        postings_build_destroy(&build);
+        const struct search_view view = postings_built_view(&built);
+        assert_int_equal(view.lengths[FIELD_BODY].width, 1 << width);
+        assert_int_equal(search_length(&view, FIELD_BODY, 0), 1);
+        assert_int_equal(search_length(&view, FIELD_BODY, 1), count);
+        assert_int_equal(search_length(&view, FIELD_NAME, 1), 1);
+        assert_true(word_list_find(&view.words, "a", 1, &entry));
+        postings_open(&p, &entry);
+        assert_int_equal(postings_seek(&p, 1), 1);
+        for (int again = 0; again < 2; again++) {
+            postings_positions(&p, positions);
+            for (uint32_t i = 0; i < postings_tf(&p); i++)
+                assert_int_equal(positions[i], 3 * (i / 2) + 1 + i % 2);
+        }
+        postings_built_fini(&built);
+        free(text);
+        free(positions);
+    }
+}
+
 static void test_an_index_of_no_words(void **state)
 {
     (void)state;
@@ -229,6 +324,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packs_give_back_what_was_put),
         cmocka_unit_test(test_lists_hold_what_the_pages_hold),
+        cmocka_unit_test(test_words_of_one_page),
+        cmocka_unit_test(test_long_pages),
         cmocka_unit_test(test_an_index_of_no_words),
         cmocka_unit_test(test_a_folder_that_is_missing),
     };

@@ -173,7 +173,7 @@ static bool put_results(struct query *query, const struct search_request *reques
         wire_key(out, "score");
         wire_double(out, result->hits[i].score);
         wire_key(out, "length");
-        wire_uint(out, index->search.body_lengths[page]);
+        wire_uint(out, search_length(&index->search, FIELD_BODY, page));
         wire_key(out, "rank");
         wire_uint(out, UINT64_C(1) + index->rank.positions[page]);
         if (!request->snippets)

@@ -120,6 +120,20 @@ static int make_term(const struct cursor_maker *maker, struct text_ref word,
     return 0;
 }
 
+/* With c->weight. A list of one block has no stored bound: its pages' scores give it. */
+static void find_bound(const struct search_view *search, struct cursor *c)
+{
+    const struct postings *p = &c->term->postings;
+    if (p->lasts) {
+        c->bound = p->bound * c->weight;
+        return;
+    }
+    cursor_score_block(search, c);
+    c->bound = 0;
+    for (unsigned i = 0; i < p->count; i++)
+        c->bound = c->term->scores[i] > c->bound ? c->term->scores[i] : c->bound;
+}
+
 static int by_cost(const void *a, const void *b)
 {
     const struct cursor *x = a, *y = b;
@@ -146,9 +160,9 @@ static int make_phrase(const struct cursor_maker *maker, enum search_field field
             return rc;
         if (part->kind == CURSOR_NONE)
             return 0;
-        part->bound = part->term->postings.bound;
+        find_bound(maker->search, part);
         c->idf += part->idf;
-        least = part->term->postings.bound < least ? part->term->postings.bound : least;
+        least = part->bound < least ? part->bound : least;
     }
     qsort(c->parts, count, sizeof *c->parts, by_cost);
     c->part_count = count;
@@ -235,7 +249,9 @@ int cursor_make(const struct cursor_maker *maker, const struct search_leaf *leaf
     } else {
         rc = make_term(maker, search_query_word(maker->query, leaf->first), field, c);
         c->weight = c->idf * leaf->boost * field_weight(maker, field);
-        c->bound = c->kind == CURSOR_TERM ? c->term->postings.bound : 0;
+        if (c->kind == CURSOR_TERM)
+            find_bound(maker->search, c);
+        return rc;
     }
     c->bound *= c->weight;
     return rc;
@@ -475,40 +491,44 @@ double cursor_bound_in(const struct cursor *c, uint32_t first, uint32_t last)
     }
 }
 
-static inline __attribute__((always_inline)) void score_all(double *scores, const uint32_t *docs,
-                                                            const uint32_t *tfs, unsigned count,
-                                                            const uint32_t *lengths, double weight,
-                                                            struct field_norm norm)
+/* Lengths by page: of all pages there are more than fit in a near cache, so these are loaded apart
+ * from the arithmetic, which then has nothing to wait for. */
+static void load_lengths(const struct field_lengths *field, const uint32_t *docs, unsigned count,
+                         uint32_t *lengths)
 {
-    for (unsigned i = 0; i < count; i++) {
-        const double tf = tfs[i];
-        scores[i] = weight * (tf / (tf + (norm.base + norm.slope * lengths[docs[i]])));
-    }
+    if (field->width == 1)
+        for (unsigned i = 0; i < count; i++)
+            lengths[i] = ((const uint8_t *)field->data)[docs[i]];
+    else if (field->width == 2)
+        for (unsigned i = 0; i < count; i++)
+            lengths[i] = ((const uint16_t *)field->data)[docs[i]];
+    else
+        for (unsigned i = 0; i < count; i++)
+            lengths[i] = ((const uint32_t *)field->data)[docs[i]];
 }
 
-static void score_plain(double *scores, const uint32_t *docs, const uint32_t *tfs, unsigned count,
-                        const uint32_t *lengths, double weight, struct field_norm norm)
+static void score_plain(double *scores, const uint32_t *tfs, const uint32_t *lengths,
+                        unsigned count, double weight, struct field_norm norm)
 {
-    score_all(scores, docs, tfs, count, lengths, weight, norm);
+    for (unsigned i = 0; i < count; i++)
+        scores[i] = weight * search_impact(&norm, tfs[i], lengths[i]);
 }
 
 #if defined(__x86_64__)
 /* Four at a time, by the same operations: the same bits. */
-__attribute__((target("avx2"))) static void score_avx2(double *scores, const uint32_t *docs,
-                                                       const uint32_t *tfs, unsigned count,
-                                                       const uint32_t *lengths, double weight,
-                                                       struct field_norm norm)
+__attribute__((target("avx2"))) static void score_avx2(double *scores, const uint32_t *tfs,
+                                                       const uint32_t *lengths, unsigned count,
+                                                       double weight, struct field_norm norm)
 {
     typedef double four __attribute__((vector_size(32)));
     typedef double four_anywhere __attribute__((vector_size(32), aligned(8)));
     unsigned i = 0;
     for (; i + 4 <= count; i += 4) {
         const four tf = {tfs[i], tfs[i + 1], tfs[i + 2], tfs[i + 3]};
-        const four length = {lengths[docs[i]], lengths[docs[i + 1]], lengths[docs[i + 2]],
-                             lengths[docs[i + 3]]};
+        const four length = {lengths[i], lengths[i + 1], lengths[i + 2], lengths[i + 3]};
         *(four_anywhere *)&scores[i] = weight * (tf / (tf + (norm.base + norm.slope * length)));
     }
-    score_all(scores + i, docs + i, tfs + i, count - i, lengths, weight, norm);
+    score_plain(scores + i, tfs + i, lengths + i, count - i, weight, norm);
 }
 #endif
 
@@ -516,23 +536,18 @@ void cursor_score_block(const struct search_view *search, struct cursor *c)
 {
     struct term_state *term = c->term;
     struct postings *p = &term->postings;
-    const struct field_norm norm = search->norms[c->field];
+    uint32_t lengths[POSTINGS_BLOCK];
     if (term->scored_block == p->block)
         return;
     term->scored_block = p->block;
     if (p->tf_pack)
         postings_load_tfs(p);
-    if (c->field == FIELD_NAME) {
-        for (unsigned i = 0; i < p->count; i++)
-            term->scores[i] =
-                c->weight * search_impact(&norm, p->tfs[i], search->name_lengths[p->docs[i]]);
-        return;
-    }
+    load_lengths(&search->lengths[c->field], p->docs, p->count, lengths);
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2")) {
-        score_avx2(term->scores, p->docs, p->tfs, p->count, search->body_lengths, c->weight, norm);
+        score_avx2(term->scores, p->tfs, lengths, p->count, c->weight, search->norms[c->field]);
         return;
     }
 #endif
-    score_plain(term->scores, p->docs, p->tfs, p->count, search->body_lengths, c->weight, norm);
+    score_plain(term->scores, p->tfs, lengths, p->count, c->weight, search->norms[c->field]);
 }

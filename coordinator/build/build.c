@@ -261,6 +261,11 @@ static int write_output(struct build *build, struct fault *why)
         .kind = SECTION_##section, .data = (pointer), .fd = -1,                                    \
         .bytes = (count) * sizeof(*(pointer))                                                      \
     }
+#define LENGTHS(section, field)                                                                    \
+    {                                                                                              \
+        .kind = SECTION_##section, .data = search->lengths[field].data, .fd = -1,                  \
+        .bytes = n * search->lengths[field].width                                                  \
+    }
     struct image_part sections[] = {
         PART(META, &parts->meta, 1),
         PART(PAGES, parts->pages, n),
@@ -290,8 +295,8 @@ static int write_output(struct build *build, struct fault *why)
         PART(TITLE_RANKS, rank->title_ranks, t),
         PART(TITLE_MINIMA, rank->minima, rank_minima_count((uint32_t)t)),
         PART(SEARCH_INFO, &search->info, 1),
-        PART(BODY_LENGTHS, search->body_lengths, n),
-        PART(NAME_LENGTHS, search->name_lengths, n),
+        LENGTHS(BODY_LENGTHS, FIELD_BODY),
+        LENGTHS(NAME_LENGTHS, FIELD_NAME),
         PART(WORD_BLOCKS, search->blocks ? search->blocks : &no_words, search->block_count),
         PART(WORD_BYTES, search->word_bytes.data, search->word_bytes.bytes),
         PART(POSTINGS, search->postings.data, search->postings.bytes),
@@ -302,8 +307,9 @@ static int write_output(struct build *build, struct fault *why)
          .xxh64 = parts->text.xxh64},
     };
 #undef PART
+#undef LENGTHS
     size_t section_count = sizeof(sections) / sizeof(sections[0]);
-    if (!search->body_lengths) {
+    if (!search->lengths[FIELD_BODY].data) {
         /* Without search: the text follows what there is otherwise. */
         const size_t absent = SECTION_POSITIONS - SECTION_SEARCH_INFO + 1;
         sections[section_count - 1 - absent] = sections[section_count - 1];
