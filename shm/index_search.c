@@ -170,10 +170,12 @@ static int check_bound(const struct checker *c, const struct postings *p,
                        const struct list_check *l)
 {
     const struct search_view *search = &c->view->search;
-    for (unsigned i = 0; i < p->count; i++) {
-        const double impact = search_impact(&search->norms[l->field], p->tfs[i],
-                                            search_length(search, l->field, p->docs[i]));
-        if (impact > postings_bound(p, p->block) || impact > p->bound)
+    const struct field_norm *norm = &search->norms[l->field];
+    for (unsigned i = 0; p->lasts && i < p->count; i++) {
+        const double impact =
+            search_impact(norm, p->tfs[i], search_length(search, l->field, p->docs[i]));
+        if (impact > postings_bound(p, norm, p->block) || impact > bound_get(norm, p->bound) ||
+            p->tfs[i] > p->tf_most)
             return bad(c, SECTION_POSTINGS,
                        "\"%.*s\": the bound of block %" PRIu32 " is below page %" PRIu32
                        "'s impact %g",
@@ -213,7 +215,7 @@ static int check_list(const struct checker *c, const struct list_check *l)
     const uint32_t n = c->view->meta->page_count;
     struct postings p;
     const uint64_t blocks = (entry->pages + (uint64_t)POSTINGS_BLOCK - 1) / POSTINGS_BLOCK;
-    if (blocks > 1 && entry->postings_bytes < 2 + 14 * blocks)
+    if (blocks > 1 && entry->postings_bytes < POSTINGS_HEAD_BYTES + POSTINGS_TABLE_BYTES * blocks)
         return bad(c, SECTION_POSTINGS, "those of \"%.*s\" are cut short", KEY(l));
     postings_open(&p, entry);
     const unsigned char *limit = entry->postings + entry->postings_bytes, *at = p.blocks;

@@ -2,11 +2,11 @@
  *
  * Reading postings.
  *
- * A list: with more than one block bound u16 and last u32[], offset u32[], positions u32[] and
- * bound u16[], an element a block; then the blocks. A block: the pages as a pack of differences
- * less one, and, unless the word is nowhere twice in a page, their tfs less one as a pack.
- * Positions of a block: all pages' positions in turn, as packs of 128 differences (less one but
- * for a page's first).
+ * A list: with more than one block bound u16, greatest tf u16 and last u32[], offset u32[],
+ * positions u32[] and bound u16[], an element a block; then the blocks. A block: the pages as a
+ * pack of differences less one, and, unless the word is nowhere twice in a page, their tfs less one
+ * as a pack. Positions of a block: all pages' positions in turn, as packs of 128 differences (less
+ * one but for a page's first).
  */
 #include "shm/postings.h"
 
@@ -32,8 +32,8 @@ void postings_open(struct postings *p, const struct word_entry *entry)
     p->positions_block = p->pack = UINT32_MAX;
     p->positions = entry->positions;
     p->position = entry->position;
-    p->bound = 1;
     p->once = entry->occurrences == entry->pages;
+    p->tf_most = p->once ? 1 : UINT32_MAX;
     if (!entry->postings) {
         p->docs[0] = entry->page;
         p->tfs[0] = (uint32_t)entry->occurrences;
@@ -45,8 +45,10 @@ void postings_open(struct postings *p, const struct word_entry *entry)
             p->tfs[i] = 1;
     const unsigned char *at = entry->postings;
     if (p->block_count > 1) {
-        p->bound = impact_bound(*(const u16_anywhere *)(const void *)at);
-        p->lasts = (const u32_anywhere *)(const void *)(at + 2);
+        p->bound = *(const u16_anywhere *)(const void *)at;
+        const uint16_t most = *(const u16_anywhere *)(const void *)(at + 2);
+        p->tf_most = most < UINT16_MAX ? most : UINT32_MAX;
+        p->lasts = (const u32_anywhere *)(const void *)(at + POSTINGS_HEAD_BYTES);
         p->offsets = p->lasts + p->block_count;
         p->position_ats = p->offsets + p->block_count;
         p->bounds = (const u16_anywhere *)(const void *)(p->position_ats + p->block_count);

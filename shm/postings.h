@@ -14,8 +14,13 @@
 
 #define POSTINGS_BLOCK PACKED_COUNT
 #define POSTINGS_END   UINT32_MAX
-#define SEARCH_K1      1.2
-#define SEARCH_B       0.75
+
+/* Of a list with several blocks: what is in front of its tables, and of a block in the tables. */
+#define POSTINGS_HEAD_BYTES  4
+#define POSTINGS_TABLE_BYTES 14
+
+#define SEARCH_K1 1.2
+#define SEARCH_B  0.75
 
 enum search_field { FIELD_BODY, FIELD_NAME };
 
@@ -54,10 +59,28 @@ static inline double search_impact(const struct field_norm *norm, uint32_t tf, u
     return tf / (tf + (norm->base + norm->slope * length));
 }
 
-/* Bounds are stored in 16 bits, rounded up. */
-static inline double impact_bound(uint16_t stored)
+/* A bound of impacts in 16 bits: the tf (less one, 3 bits) and the length (12 bits) of the page
+ * with the greatest, so that it is exactly reached and pages that only come up to it can be left
+ * out; with the highest bit, where they do not fit, the impact rounded up. */
+#define BOUND_ROUNDED   0x8000
+#define BOUND_LENGTHS   4096
+#define BOUND_TF_MAX    8
+#define BOUND_FRACTIONS 32768
+
+static inline uint16_t bound_put(const struct field_norm *norm, uint32_t tf, uint32_t length)
 {
-    return stored / 65535.0;
+    if (tf <= BOUND_TF_MAX && length < BOUND_LENGTHS)
+        return (uint16_t)((tf - 1) * BOUND_LENGTHS + length);
+    const uint32_t fractions = (uint32_t)(search_impact(norm, tf, length) * BOUND_FRACTIONS);
+    return (uint16_t)(BOUND_ROUNDED |
+                      (fractions < BOUND_FRACTIONS ? fractions : BOUND_FRACTIONS - 1));
+}
+
+static inline double bound_get(const struct field_norm *norm, uint16_t bound)
+{
+    return bound & BOUND_ROUNDED
+               ? ((bound & (BOUND_ROUNDED - 1)) + 1) / (double)BOUND_FRACTIONS
+               : search_impact(norm, 1 + bound / (uint32_t)BOUND_LENGTHS, bound % BOUND_LENGTHS);
 }
 
 typedef uint32_t u32_anywhere __attribute__((aligned(1)));
@@ -73,7 +96,8 @@ struct postings {
     const u16_anywhere *bounds;       /* [block_count] */
     const unsigned char *blocks;      /* NULL: one page alone */
     const unsigned char *positions;   /* NULL: one occurrence alone */
-    double bound;                     /* of all blocks; 1 where there is one: it is not stored */
+    uint16_t bound;                   /* of all blocks, with `lasts` */
+    uint32_t tf_most;                 /* no tf is above it */
     uint32_t position;                /* of one occurrence alone */
     bool once;                        /* all tfs are 1 */
 
@@ -106,9 +130,11 @@ static inline uint32_t postings_last(const struct postings *postings, uint32_t b
     return postings->lasts ? postings->lasts[block] : POSTINGS_END - 1;
 }
 
-static inline double postings_bound(const struct postings *postings, uint32_t block)
+/* 1 in a list of one block: its bound is not stored. */
+static inline double postings_bound(const struct postings *postings, const struct field_norm *norm,
+                                    uint32_t block)
 {
-    return postings->lasts ? impact_bound(postings->bounds[block]) : 1;
+    return postings->lasts ? bound_get(norm, postings->bounds[block]) : 1;
 }
 
 /* The current page, or POSTINGS_END. */

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,19 +63,6 @@ static int add_position(struct encoder *e, uint32_t difference)
     return 0;
 }
 
-static uint16_t block_bound(const struct encoder *e, enum search_field field)
-{
-    double most = 0;
-    for (unsigned i = 0; i < e->count; i++) {
-        const uint32_t page = e->docs[i];
-        const uint32_t length = e->lengths[field][page];
-        const double impact = search_impact(&e->norms[field], e->tfs[i], length);
-        most = impact > most ? impact : most;
-    }
-    const double rounded = floor(most * 65535) + 1;
-    return rounded < 65535 ? (uint16_t)rounded : 65535;
-}
-
 static int put_positions(struct encoder *e)
 {
     struct byte_buffer *out = &e->built->positions;
@@ -99,10 +85,35 @@ struct list {
     size_t tables, blocks; /* offsets in the section */
     size_t positions;
     uint32_t before; /* last page of the block before */
+    double impact;   /* the greatest so far, and its bound */
     uint16_t bound;
+    uint32_t tf_most;
     bool once; /* no tf is above 1 */
     enum search_field field;
 };
+
+static uint16_t block_bound(const struct encoder *e, struct list *list)
+{
+    const struct field_norm *norm = &e->norms[list->field];
+    double most = 0;
+    uint32_t tf = 1, length = 0;
+    for (unsigned i = 0; i < e->count; i++) {
+        const uint32_t here = e->lengths[list->field][e->docs[i]];
+        const double impact = search_impact(norm, e->tfs[i], here);
+        list->tf_most = e->tfs[i] > list->tf_most ? e->tfs[i] : list->tf_most;
+        if (impact > most) {
+            most = impact;
+            tf = e->tfs[i];
+            length = here;
+        }
+    }
+    const uint16_t bound = bound_put(norm, tf, length);
+    if (most > list->impact) {
+        list->impact = most;
+        list->bound = bound;
+    }
+    return bound;
+}
 
 static int put_block(struct encoder *e, struct list *list)
 {
@@ -111,9 +122,7 @@ static int put_block(struct encoder *e, struct list *list)
         return -ENOMEM;
     const uint32_t last = e->docs[e->count - 1];
     if (list->block_count > 1) {
-        const uint16_t bound = block_bound(e, list->field);
-        if (bound > list->bound)
-            list->bound = bound;
+        const uint16_t bound = block_bound(e, list);
         const uint64_t offset = out->bytes - list->blocks;
         const uint64_t position_at = e->built->positions.bytes - list->positions;
         if (offset > UINT32_MAX || position_at > UINT32_MAX)
@@ -146,9 +155,12 @@ static int put_list(struct encoder *e, struct occurrences *o, uint32_t pages, bo
 {
     struct byte_buffer *out = &e->built->postings;
     const uint32_t block_count = (pages + POSTINGS_BLOCK - 1) / POSTINGS_BLOCK;
-    const size_t start = out->bytes, tables = block_count > 1 ? 2 + (size_t)14 * block_count : 0;
+    const size_t start = out->bytes,
+                 tables = block_count > 1
+                              ? POSTINGS_HEAD_BYTES + (size_t)POSTINGS_TABLE_BYTES * block_count
+                              : 0;
     struct list list = {.block_count = block_count,
-                        .tables = start + 2,
+                        .tables = start + POSTINGS_HEAD_BYTES,
                         .blocks = start + tables,
                         .positions = e->built->positions.bytes,
                         .before = UINT32_MAX,
@@ -175,8 +187,12 @@ static int put_list(struct encoder *e, struct occurrences *o, uint32_t pages, bo
     }
     if (!rc)
         rc = put_block(e, &list);
-    if (!rc && tables)
-        memcpy(out->data + start, &list.bound, 2);
+    if (!rc && tables) {
+        const uint16_t head[2] = {list.bound,
+                                  list.tf_most < UINT16_MAX ? (uint16_t)list.tf_most : UINT16_MAX};
+        static_assert(sizeof head == POSTINGS_HEAD_BYTES, "layout 2.0");
+        memcpy(out->data + start, head, sizeof head);
+    }
     return rc;
 }
 

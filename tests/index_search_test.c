@@ -168,12 +168,13 @@ static void test_what_is_said(void **state)
     check_said(&f, SECTION_WORD_BLOCKS, 8, 1, "block 0 is not after");
     check_said(&f, SECTION_WORD_BLOCKS, 0, 1, "block 0 has not its first word's key");
     check_said(&f, SECTION_WORD_BYTES, 0, 0x15, "word 0 is broken");
-    check_said(&f, SECTION_POSTINGS, 2, 1, "ends at page");
-    check_said(&f, SECTION_POSTINGS, 2 + 8, 1, "block 0 of");
-    check_said(&f, SECTION_POSTINGS, 2 + 16, 1, "block 0 of");
-    check_said(&f, SECTION_POSTINGS, 2 + 25, 0, "bound");
-    check_said(&f, SECTION_POSTINGS, 1, 0, "bound");
-    check_said(&f, SECTION_POSTINGS, 2 + 28, 0x27, "block 0 of");
+    check_said(&f, SECTION_POSTINGS, 4, 1, "ends at page");
+    check_said(&f, SECTION_POSTINGS, 4 + 8, 1, "block 0 of");
+    check_said(&f, SECTION_POSTINGS, 4 + 16, 1, "block 0 of");
+    check_said(&f, SECTION_POSTINGS, 4 + 24, 0xff, "bound");
+    check_said(&f, SECTION_POSTINGS, 0, 0xff, "bound");
+    check_said(&f, SECTION_POSTINGS, 2, 0, "bound");
+    check_said(&f, SECTION_POSTINGS, 4 + 28, 0x27, "block 0 of");
     check_said(&f, SECTION_POSITIONS, 0, 0xa1, "broken");
     free(f.image);
 }

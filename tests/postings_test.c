@@ -121,7 +121,7 @@ static void check_word(const struct search_view *view, const struct corpus *corp
         assert_true(tf > 0);
         assert_true(
             search_impact(&view->norms[FIELD_BODY], tf, search_length(view, FIELD_BODY, page)) <=
-            postings_bound(&p, p.block));
+            postings_bound(&p, &view->norms[FIELD_BODY], p.block));
         pages++;
     }
     assert_int_equal(pages, expected_pages);

@@ -306,6 +306,7 @@ static void test_search_finds_what_adding_up_finds(void **state)
     check_wiki(300, 40, LONGEST, true, 120);
     check_wiki(1500, 200, 12, true, 40);
     check_wiki(1500, 30, 4, false, 40); /* many ties */
+    check_wiki(6000, 9, 7, true, 60);   /* long lists of short pages */
 }
 
 /* --- The query language ----------------------------------------------------------------------- */

@@ -13,8 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Bounds are sums in another order than scores: this share of all bounds together is more than
- * rounding can make of it. */
+/* A score is the sum of what cursors give, in their order, and of what PageRank does. Rounding
+ * keeps order: the same sum of bounds is never below it, and where all are reached it is equal, so
+ * that pages that tie with the worst result can be left out. Where bounds are summed up in another
+ * order, this share of all bounds together is more than rounding can make of it. */
 #define BOUND_SLACK 1e-13
 
 #define WINDOW_LEAST 512
@@ -42,6 +44,7 @@ struct run {
     uint32_t must_count, should_count, not_count;
     double *rest; /* see rest_bounds() */
     double pagerank_scale;
+    const uint8_t *short_lengths; /* of bodies, where cursors have by_length; else NULL */
 
     struct search_hit *heap; /* the worst on top */
     uint32_t heap_count;
@@ -173,7 +176,32 @@ static void rest_bounds(double *rest, const struct cursor *cursors, uint32_t cou
         all += cursors[i].bound;
     rest[count] = last > 0 ? last + all * BOUND_SLACK : 0;
     for (uint32_t i = count; i-- > 0;)
-        rest[i] = rest[i + 1] + cursors[i].bound + all * BOUND_SLACK;
+        rest[i] = last <= 0 && i + 1 == count ? cursors[i].bound
+                                              : rest[i + 1] + cursors[i].bound + all * BOUND_SLACK;
+}
+
+/* What cursors `from` and later can add to `sum` on a page, in order. */
+static double add_bounds(const struct run *run, double sum, const struct cursor *cursors,
+                         uint32_t from, uint32_t count, uint32_t page)
+{
+    const uint32_t length = run->short_lengths[page];
+    for (uint32_t i = from; i < count; i++)
+        sum += cursors[i].by_length ? cursors[i].by_length[length] : cursors[i].bound;
+    return sum;
+}
+
+#define WORTH_LENGTHS 1024 /* pages to go through, for which making the tables pays */
+
+static int bound_lengths(struct run *run, struct cursor *cursors, uint32_t count, uint64_t cost)
+{
+    const struct field_lengths *lengths = &run->search->lengths[FIELD_BODY];
+    int rc = 0;
+    if (lengths->width > 1 || cost < WORTH_LENGTHS)
+        return 0;
+    run->short_lengths = lengths->data;
+    for (uint32_t i = 0; !rc && i < count; i++)
+        rc = cursor_bound_lengths(&run->maker, &cursors[i]);
+    return rc;
 }
 
 /* Words before other kinds, rare before frequent. */
@@ -223,55 +251,102 @@ static int take_must(struct run *run, uint32_t page, double sum, uint32_t words)
     return 0;
 }
 
-/* Whether no page from `page` to the last one of the lead's block can get above the floor. */
-static bool hopeless_until(const struct run *run, uint32_t page, uint32_t last)
+/* What optional parts and PageRank can add to `sum`, in order. */
+static double add_optional(const struct run *run, double sum)
 {
-    double bound = run->rest[run->must_count] + run->rest[0] * BOUND_SLACK;
-    for (uint32_t i = 0; i < run->must_count; i++) {
-        bound += cursor_bound_in(&run->musts[i], page, last);
-        if (bound > run->floor)
-            return false;
+    for (uint32_t i = 0; i < run->should_count; i++)
+        sum += run->shoulds[i].bound;
+    return sum + pagerank_bound(run);
+}
+
+/* Whether no page from `first` to `last` can get above the floor. */
+static bool is_hopeless(const struct run *run, uint32_t first, uint32_t last)
+{
+    double bound = 0;
+    for (uint32_t i = 0; i < run->must_count; i++)
+        bound += cursor_bound_in(&run->musts[i], first, last);
+    return add_optional(run, bound) <= run->floor;
+}
+
+static bool is_all_hopeless(const struct run *run)
+{
+    double bound = 0;
+    for (uint32_t i = 0; i < run->must_count; i++)
+        bound += run->musts[i].bound;
+    return add_optional(run, bound) <= run->floor;
+}
+
+/* The first block from that of `word` on in which a page may get above the floor. */
+static uint32_t hopeful_block(const struct run *run, const struct postings *p, uint32_t page)
+{
+    uint32_t block = p->block;
+    for (; block < p->block_count; block++) {
+        if (!is_hopeless(run, page, p->lasts ? p->lasts[block] : p->docs[p->count - 1]))
+            break;
+        page = postings_last(p, block) + 1;
     }
-    return true;
+    return block;
+}
+
+/* From the current page of `word`, whose block is scored, the first in the block that may get
+ * above the floor by what it scores itself and the others can add; p->count if none. */
+static uint32_t hopeful_page(const struct run *run, const struct cursor *word)
+{
+    const struct postings *p = &word->term->postings;
+    const double *scores = word->term->scores;
+    const double floor = run->floor, rest = run->rest[1];
+    uint32_t at = p->at;
+    for (; at < p->count; at++) {
+        if (scores[at] + rest <= floor)
+            continue;
+        if (!run->short_lengths ||
+            add_optional(run, add_bounds(run, scores[at], run->musts, 1, run->must_count,
+                                         p->docs[at])) > floor)
+            break;
+    }
+    return at;
 }
 
 static int run_must(struct run *run)
 {
-    struct cursor *lead = &run->musts[0];
-    const bool word_leads = lead->kind == CURSOR_TERM;
+    /* Pages are found by the lead's postings, or by those of its rarest word, and scored by them
+     * block by block. */
+    struct cursor *lead = &run->musts[0], *word = lead->kind == CURSOR_TERM     ? lead
+                                                  : lead->kind == CURSOR_PHRASE ? &lead->parts[0]
+                                                                                : NULL;
     uint32_t words = 0, block = UINT32_MAX;
     while (words < run->must_count && run->musts[words].kind == CURSOR_TERM)
         words++;
     for (uint32_t page = lead->page; page != POSTINGS_END;) {
         double sum = 0;
-        uint32_t i = 1, there = page;
+        uint32_t i = 0, there = page;
         if (patience_over(run->patience, 4))
             return -ETIME;
-        if (word_leads) {
-            struct postings *p = &lead->term->postings;
+        if (word) {
+            struct postings *p = &word->term->postings;
             if (block != p->block && run->floor > 0) {
-                block = p->block;
-                const uint32_t last = p->docs[p->count - 1];
-                if (hopeless_until(run, page, last)) {
-                    page = cursor_seek(lead, last + 1);
+                if (is_all_hopeless(run))
+                    return 0;
+                block = hopeful_block(run, p, page);
+                if (block != p->block) {
+                    postings_load(p, block);
+                    page = word->page = postings_page(p);
                     continue;
                 }
             }
-            cursor_score_block(run->search, lead);
-            /* Those that cannot get above the floor, whatever the others add. */
-            const double *scores = lead->term->scores;
-            const double need = run->floor - run->rest[1];
-            uint32_t at = p->at;
-            while (at < p->count && scores[at] <= need)
-                at++;
+            cursor_score_block(run->search, word);
+            const uint32_t at = hopeful_page(run, word);
             if (at == p->count) {
                 p->at = p->count - 1;
-                page = lead->page = postings_next(p);
+                page = word->page = postings_next(p);
                 continue;
             }
             p->at = at;
-            page = there = lead->page = p->docs[at];
-            sum = scores[at];
+            page = there = word->page = p->docs[at];
+            if (word == lead) {
+                sum = word->term->scores[at];
+                i = 1;
+            }
         }
         for (; i < run->must_count; i++) {
             struct cursor *c = &run->musts[i];
@@ -282,6 +357,10 @@ static int run_must(struct run *run)
                 sum += cursor_score(run->search, c);
                 if (sum + run->rest[i + 1] <= run->floor)
                     break;
+                if (run->short_lengths &&
+                    add_optional(run, add_bounds(run, sum, run->musts, i + 1, run->must_count,
+                                                 page)) <= run->floor)
+                    break;
             }
         }
         if (i == run->must_count) {
@@ -290,7 +369,7 @@ static int run_must(struct run *run)
                 return rc;
         }
         page = there == page ? page + 1 : there;
-        page = cursor_seek(lead, page);
+        page = word ? cursor_seek(word, page) : cursor_seek(lead, page);
     }
     return 0;
 }
@@ -357,6 +436,10 @@ static int take_should(struct run *run, uint32_t page, double sum, uint32_t from
         struct cursor *c = &run->shoulds[i];
         if (sum + rest[i] <= run->floor)
             return 0;
+        if (run->short_lengths &&
+            add_bounds(run, sum, run->shoulds, i, run->should_count, page) + pagerank_bound(run) <=
+                run->floor)
+            return 0;
         const int rc = cursor_seek(c, page) == page ? cursor_confirm(&run->maker, c) : 0;
         if (rc < 0)
             return rc;
@@ -420,39 +503,67 @@ static uint32_t count_essential(const struct run *run, const double *rest, uint3
     return most;
 }
 
+/* Sums of `bounds` in order: whether no page can get above the floor. */
+static bool is_too_low(const struct run *run, const double *bounds)
+{
+    double bound = 0;
+    for (uint32_t i = 0; i < run->should_count; i++)
+        bound += bounds[i];
+    return bound + pagerank_bound(run) <= run->floor;
+}
+
+/* What the blocks allow each cursor between two pages, and what that leaves for `rest`. */
+static void local_bounds(const struct run *run, uint32_t first, uint32_t last, double *bounds,
+                         double *rest)
+{
+    const uint32_t count = run->should_count;
+    for (uint32_t i = 0; i < count; i++)
+        bounds[i] = cursor_bound_in(&run->shoulds[i], first, last);
+    rest[count] = run->rest[count];
+    for (uint32_t i = count; i-- > 0;)
+        rest[i] = rest[i + 1] + bounds[i] + (rest[i + 1] > 0 ? run->rest[0] * BOUND_SLACK : 0);
+}
+
 static int run_should(struct run *run)
 {
-    double *here = run->rest + run->should_count + 1;
-    uint32_t essential = run->should_count;
+    const uint32_t count = run->should_count, pages = run->search->page_count;
+    double *here = run->rest + count + 1, *bounds = here + count + 1;
+    uint32_t essential = count, start = 0;
     for (;;) {
         essential = count_essential(run, run->rest, essential);
         uint32_t first = POSTINGS_END;
         for (uint32_t i = 0; i < essential; i++)
             first = run->shoulds[i].page < first ? run->shoulds[i].page : first;
-        if (first == POSTINGS_END)
+        first = first < start ? start : first;
+        if (first >= pages)
             return 0;
         if (patience_over(run->patience, 256))
             return -ETIME;
-        const uint32_t pages = window_pages(run, essential);
-        const uint32_t left = run->search->page_count - first;
-        const uint32_t end = first + (pages < left ? pages : left);
+        const uint32_t window = window_pages(run, essential);
+        const uint32_t end = window < pages - first ? first + window : pages;
 
         /* With what the blocks of this window allow, fewer may be essential, or none. */
         uint32_t local = essential;
         const double *rest = run->rest;
         if (run->floor > 0) {
-            here[run->should_count] = run->rest[run->should_count];
-            for (uint32_t i = run->should_count; i-- > 0;)
-                here[i] = here[i + 1] + cursor_bound_in(&run->shoulds[i], first, end - 1) +
-                          run->rest[0] * BOUND_SLACK;
+            for (uint32_t i = 0; i < count; i++)
+                bounds[i] = run->shoulds[i].bound;
+            if (is_too_low(run, bounds))
+                return 0;
+            local_bounds(run, first, end - 1, bounds, here);
+            if (is_too_low(run, bounds)) {
+                start = end; /* the next window may be out of the question as well */
+                continue;
+            }
             local = count_essential(run, here, essential);
             rest = here;
         }
+        for (uint32_t i = 0; i < local; i++)
+            cursor_seek(&run->shoulds[i], first);
         const int rc = take_window(run, first, end, local, rest);
         if (rc)
             return rc;
-        for (uint32_t i = local; i < essential; i++)
-            cursor_seek(&run->shoulds[i], end);
+        start = end;
     }
 }
 
@@ -465,7 +576,7 @@ static int make_cursors(struct run *run, const struct search_query *query)
     run->musts = scratch_alloc(scratch, most * sizeof *run->musts);
     run->nots = scratch_alloc(scratch, most * sizeof *run->nots);
     run->shoulds = scratch_alloc(scratch, most * sizeof *run->shoulds);
-    run->rest = scratch_alloc(scratch, (2 * most + 4) * sizeof *run->rest);
+    run->rest = scratch_alloc(scratch, (3 * most + 4) * sizeof *run->rest);
     if (!run->musts || !run->nots || !run->shoulds || !run->rest)
         return -ENOMEM;
     for (uint32_t i = 0; i < query->leaf_count; i++) {
@@ -519,10 +630,17 @@ static int run_all(struct run *run, struct search_result *result)
         for (uint32_t i = 0; i < run->must_count; i++)
             possible &= run->musts[i].page != POSTINGS_END;
         if (possible)
+            rc = bound_lengths(run, run->musts, run->must_count, run->musts[0].cost);
+        if (possible && !rc)
             rc = run_must(run);
     } else {
+        uint64_t cost = 0;
+        for (uint32_t i = 0; i < run->should_count; i++)
+            cost += run->shoulds[i].cost;
         rest_bounds(run->rest, run->shoulds, run->should_count, pagerank_bound(run));
-        rc = run_should(run);
+        rc = bound_lengths(run, run->shoulds, run->should_count, cost);
+        if (!rc)
+            rc = run_should(run);
     }
     result->matched_all = run->options->exhaustive || run->heap_count < run->options->count;
     if (!result->matched_all && run->not_count == 0) {

@@ -112,6 +112,7 @@ static int make_term(const struct cursor_maker *maker, struct text_ref word,
     if (!c->term)
         return -ENOMEM;
     c->kind = CURSOR_TERM;
+    c->norm = &maker->search->norms[field];
     c->cost = entry.pages;
     c->idf = idf_of(maker->search, entry.pages);
     c->term->scored_block = UINT32_MAX;
@@ -123,15 +124,18 @@ static int make_term(const struct cursor_maker *maker, struct text_ref word,
 /* With c->weight. A list of one block has no stored bound: its pages' scores give it. */
 static void find_bound(const struct search_view *search, struct cursor *c)
 {
-    const struct postings *p = &c->term->postings;
+    struct postings *p = &c->term->postings;
     if (p->lasts) {
-        c->bound = p->bound * c->weight;
+        c->bound = c->weight * bound_get(c->norm, p->bound);
         return;
     }
     cursor_score_block(search, c);
     c->bound = 0;
-    for (unsigned i = 0; i < p->count; i++)
+    p->tf_most = 1;
+    for (unsigned i = 0; i < p->count; i++) {
         c->bound = c->term->scores[i] > c->bound ? c->term->scores[i] : c->bound;
+        p->tf_most = p->tfs[i] > p->tf_most ? p->tfs[i] : p->tf_most;
+    }
 }
 
 static int by_cost(const void *a, const void *b)
@@ -146,7 +150,7 @@ static uint32_t seek_phrase(struct cursor *c, uint32_t page);
 static int make_phrase(const struct cursor_maker *maker, enum search_field field, struct cursor *c)
 {
     const uint32_t count = c->leaf->count;
-    double least = 1;
+    bool missing = false;
     c->kind = CURSOR_NONE;
     c->page = POSTINGS_END;
     c->parts = scratch_alloc(maker->scratch, count * sizeof *c->parts);
@@ -154,21 +158,28 @@ static int make_phrase(const struct cursor_maker *maker, enum search_field field
         return -ENOMEM;
     for (uint32_t i = 0; i < count; i++) {
         struct cursor *part = &c->parts[i];
-        *part = (struct cursor){.field = field, .offset = i, .weight = 1};
+        *part = (struct cursor){.field = field, .offset = i};
         int rc = make_term(maker, search_query_word(maker->query, c->leaf->first + i), field, part);
         if (rc)
             return rc;
-        if (part->kind == CURSOR_NONE)
-            return 0;
-        find_bound(maker->search, part);
+        missing |= part->kind == CURSOR_NONE;
         c->idf += part->idf;
-        least = part->bound < least ? part->bound : least;
+    }
+    c->weight = c->idf * c->leaf->boost * field_weight(maker, field);
+    if (missing)
+        return 0;
+    c->bound = INFINITY;
+    for (uint32_t i = 0; i < count; i++) {
+        /* Each word scored as if it were the phrase: never less than that. */
+        c->parts[i].weight = c->weight;
+        find_bound(maker->search, &c->parts[i]);
+        c->bound = c->parts[i].bound < c->bound ? c->parts[i].bound : c->bound;
     }
     qsort(c->parts, count, sizeof *c->parts, by_cost);
     c->part_count = count;
     c->kind = CURSOR_PHRASE;
+    c->norm = c->parts[0].norm;
     c->cost = c->parts[0].cost;
-    c->bound = least;
     c->page = seek_phrase(c, 0);
     return 0;
 }
@@ -230,7 +241,6 @@ static int make_set(const struct cursor_maker *maker, struct cursor *c)
     for (size_t i = 0; i < bytes / sizeof *c->set; i++)
         c->cost += (uint64_t)__builtin_popcountll(c->set[i]);
     c->idf = 1;
-    c->bound = 1;
     c->page = seek_set(c, 0);
     return rc;
 }
@@ -242,18 +252,15 @@ int cursor_make(const struct cursor_maker *maker, const struct search_leaf *leaf
     *c = (struct cursor){.field = field, .leaf = leaf};
     if (leaf->kind == LEAF_PREFIX) {
         rc = make_set(maker, c);
-        c->weight = leaf->boost;
+        c->bound = c->weight = leaf->boost;
     } else if (leaf->kind == LEAF_PHRASE) {
         rc = make_phrase(maker, field, c);
-        c->weight = c->idf * leaf->boost * field_weight(maker, field);
     } else {
         rc = make_term(maker, search_query_word(maker->query, leaf->first), field, c);
         c->weight = c->idf * leaf->boost * field_weight(maker, field);
         if (c->kind == CURSOR_TERM)
             find_bound(maker->search, c);
-        return rc;
     }
-    c->bound *= c->weight;
     return rc;
 }
 
@@ -453,6 +460,25 @@ double cursor_score_bound(const struct search_view *search, struct cursor *c)
     return score_tf(search, c, least);
 }
 
+int cursor_bound_lengths(const struct cursor_maker *maker, struct cursor *c)
+{
+    uint32_t most = UINT32_MAX;
+    if (c->kind == CURSOR_TERM)
+        most = c->term->postings.tf_most;
+    for (uint32_t i = 0; c->kind == CURSOR_PHRASE && i < c->part_count; i++)
+        if (c->parts[i].term->postings.tf_most < most)
+            most = c->parts[i].term->postings.tf_most;
+    if (c->field != FIELD_BODY || most == UINT32_MAX)
+        return 0;
+    double *by_length = scratch_alloc(maker->scratch, SHORT_LENGTHS * sizeof *by_length);
+    if (!by_length)
+        return -ENOMEM;
+    for (uint32_t length = 0; length < SHORT_LENGTHS; length++)
+        by_length[length] = c->weight * search_impact(c->norm, most, length);
+    c->by_length = by_length;
+    return 0;
+}
+
 #define BOUND_BLOCKS_MAX 32
 
 double cursor_bound_in(const struct cursor *c, uint32_t first, uint32_t last)
@@ -467,7 +493,7 @@ double cursor_bound_in(const struct cursor *c, uint32_t first, uint32_t last)
             return c->bound;
         uint32_t block = postings_block_of(p, p->block, first);
         for (uint32_t seen = 0; block < p->block_count; block++, seen++) {
-            const double here = postings_bound(p, block);
+            const double here = postings_bound(p, c->norm, block);
             if (seen == BOUND_BLOCKS_MAX)
                 return c->bound;
             bound = here > bound ? here : bound;
@@ -479,7 +505,7 @@ double cursor_bound_in(const struct cursor *c, uint32_t first, uint32_t last)
     case CURSOR_PHRASE:
         bound = c->bound;
         for (uint32_t i = 0; i < c->part_count; i++) {
-            const double part = cursor_bound_in(&c->parts[i], first, last) * c->weight;
+            const double part = cursor_bound_in(&c->parts[i], first, last);
             bound = part < bound ? part : bound;
         }
         return bound;

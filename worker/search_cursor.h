@@ -28,10 +28,12 @@ struct cursor {
     enum search_field field;
     const struct search_leaf *leaf;
     double idf, weight;
-    double bound;  /* of its score on any page */
-    uint64_t cost; /* pages to go through, about */
-    uint32_t page; /* POSTINGS_END at the end */
-    uint32_t tf;   /* of a confirmed phrase */
+    double bound; /* of its score on any page */
+    const struct field_norm *norm;
+    const double *by_length; /* NULL, or [SHORT_LENGTHS]: a bound by the page's body length */
+    uint64_t cost;           /* pages to go through, about */
+    uint32_t page;           /* POSTINGS_END at the end */
+    uint32_t tf;             /* of a confirmed phrase */
 
     struct term_state *term;
     uint32_t offset; /* of a phrase's word */
@@ -80,6 +82,11 @@ double cursor_score(const struct search_view *search, struct cursor *cursor);
 double cursor_score_bound(const struct search_view *search, struct cursor *cursor);
 /* A bound on pages first to last, from the current one on. */
 double cursor_bound_in(const struct cursor *cursor, uint32_t first, uint32_t last);
+
+/* Where all bodies are short, how long one is says more of its scores than any block does:
+ * makes the cursor's by_length, if it has one. -ENOMEM. */
+#define SHORT_LENGTHS 256
+int cursor_bound_lengths(const struct cursor_maker *maker, struct cursor *cursor);
 
 /* Scores of the decoded block of a word. */
 void cursor_score_block(const struct search_view *search, struct cursor *cursor);

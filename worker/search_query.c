@@ -162,8 +162,8 @@ int search_query_parse(struct search_query *query, const char *text, size_t leng
                        struct fault *why)
 {
     *query = (struct search_query){0};
-    query->leaves = calloc(SEARCH_WORDS_MAX, sizeof *query->leaves);
-    query->words = calloc(SEARCH_WORDS_MAX, sizeof *query->words);
+    query->leaves = malloc(SEARCH_WORDS_MAX * sizeof *query->leaves);
+    query->words = malloc(SEARCH_WORDS_MAX * sizeof *query->words);
     struct parser *p = calloc(1, sizeof *p);
     int rc = 0;
     if (!query->leaves || !query->words || !p)
