@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define BLOCK_LINKS_MIN 4096
-#define BLOCKS_WANTED   1024 /* so that 64 workers can share any phase fairly */
+#define BLOCKS_WANTED   512 /* more are shared more evenly, but their tiles are small */
 #define SEGMENTS_WANTED 10
 #define THREADS_MAX     64
 
@@ -67,9 +67,13 @@ static int sort_by_degree(struct builder *b)
     return 0;
 }
 
-static void choose_segments(struct spmv_info *info)
+/* Narrow segments are read from nearer; but where that leaves a row less than a link in four of
+ * them, its entries cost more than its links, and wide ones are better. */
+static void choose_segments(struct spmv_info *info, uint64_t link_count)
 {
-    info->segment_shift = SPMV_SHIFT_MAX;
+    const uint64_t cells = (uint64_t)info->vertex_count * info->source_count;
+    info->segment_shift =
+        cells >> (SPMV_SHIFT_MAX - 1) < 4 * link_count ? SPMV_SHIFT_MAX - 1 : SPMV_SHIFT_MAX;
     while (info->segment_shift > SPMV_SHIFT_MIN &&
            info->source_count >> info->segment_shift < SEGMENTS_WANTED)
         info->segment_shift--;
@@ -391,7 +395,7 @@ static int build(struct builder *b, unsigned threads)
         rc = spmv_fill_start(b->start, b->graph, b->positions);
     if (rc)
         return rc;
-    choose_segments(&b->info);
+    choose_segments(&b->info, b->graph->edge_count);
     const uint32_t count = b->info.block_count = cut_blocks(b, NULL);
     b->blocks = calloc((size_t)count + 1, sizeof *b->blocks);
     b->phase_of_block = malloc(((size_t)count + 1) * sizeof *b->phase_of_block);
