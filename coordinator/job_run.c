@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* A worker that dies this often without getting ready takes the job with it. */
 #define FAILURES_MAX 5
@@ -20,6 +21,7 @@ static void on_message(void *owner, struct crew_worker *worker, const struct msg
     case MSG_DONE:
         run->run_ns = msg->run_ns > run->run_ns ? msg->run_ns : run->run_ns;
         run->wait_ns += msg->wait_ns;
+        run->exchange_ns += msg->exchange_ns;
         run->exchanged_bytes += msg->exchanged_bytes;
         run->wakeups += msg->wakeups;
         worker->finished = true;
@@ -102,7 +104,8 @@ static int make_order(struct job_run *run, const struct job_run_params *params,
                  .element_bytes = params->element_bytes},
         .ranks = *ranks,
     };
-    job_order_plan(&run->order, &index->spmv);
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    job_order_plan(&run->order, &index->spmv, processors > 1 ? (unsigned)processors : 1);
     if (params->seed_count == 0)
         return 0;
     run->seeds = malloc(params->seed_count * sizeof *run->seeds);

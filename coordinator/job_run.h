@@ -33,8 +33,8 @@ struct job_run {
     /* Of all workers, once they are done: */
     uint32_t iterations;
     double change;
-    uint64_t run_ns;                            /* the longest */
-    uint64_t wait_ns, exchanged_bytes, wakeups; /* sums */
+    uint64_t run_ns;                                         /* the longest */
+    uint64_t wait_ns, exchange_ns, exchanged_bytes, wakeups; /* sums */
 };
 
 /* Starts a crew that fills `ranks`. `ranks_seg` is the writable segment they are in, for forked

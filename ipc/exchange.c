@@ -18,6 +18,12 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE /* newer than Debian 11's C library */
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #define FIXED_SCALE 0x1p100
 
@@ -225,15 +231,15 @@ static int ring_collect(struct exchange *x, unsigned worker, const void **slice,
         uint64_t before = x->in[worker].next;
         int64_t round;
         int found = next_partial(x, worker, &round, slice, shares);
-        if (found <= 0)
-            return found;
+        if (found == 0)
+            return 0;
+        if (found < 0 || round > x->collecting) {
+            x->in[worker].next = before; /* to be found again: this look may be a publisher's */
+            return -EBADMSG;
+        }
         if (round == x->collecting) {
             x->after[worker][phase_of(x->plan, round)] = x->in[worker].next;
             return 1;
-        }
-        if (round > x->collecting) {
-            x->in[worker].next = before;
-            return -EBADMSG;
         }
         ring_release(&x->in[worker]);
     }
@@ -354,6 +360,16 @@ static int collect_past(struct exchange *x)
     return 0;
 }
 
+/* Maps all of it at once, or every page costs a fault, in every process, while the others wait.
+ * Where the kernel will not (before Linux 5.14), that is how it is. */
+static void populate(void *memory, size_t bytes)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t first = (uintptr_t)memory / page * page;
+    const uintptr_t end = ((uintptr_t)memory + bytes + page - 1) / page * page;
+    madvise((void *)first, end - first, MADV_POPULATE_WRITE);
+}
+
 int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan *plan,
                     unsigned slot, const struct bell *bells, struct fault *why)
 {
@@ -363,6 +379,7 @@ int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan
     x->round = -1;
     x->bells = bells;
     x->memory = memory;
+    populate(memory, exchange_bytes(plan));
     int err = 0;
     if (plan->mode == EXCHANGE_SHARED)
         shared_attach(x);
@@ -397,6 +414,11 @@ void exchange_publish(struct exchange *x, struct exchange_shares shares)
     x->round++;
     begin_collecting(x, x->round);
     x->messages_sent++;
+    /* Whoever sleeps does so until a round is complete, so only the last to publish it wakes them:
+     * with more workers than processors every other wake-up is a switch for nothing. Rounds are
+     * published and looked at with seq_cst, so of two that publish at once one sees both. */
+    if (exchange_ready(x) == 0)
+        return;
     for (unsigned w = 0; w < x->plan->workers; w++) {
         if (w != x->slot && bell_ring(&x->bells[w]))
             x->wakeups++;

@@ -82,7 +82,7 @@ int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan
 
 /* Where to write this slot's slice of round x->round + 1. */
 void *exchange_open(struct exchange *x);
-/* Publishes it and wakes peers that sleep. */
+/* Publishes it; if that completes the round, wakes peers that sleep. */
 void exchange_publish(struct exchange *x, struct exchange_shares shares);
 
 /* 1: every slice of round x->round is there; 0: not yet; -EBADMSG. Sequentially consistent, so

@@ -42,6 +42,7 @@ void msg_write(struct wire_out *out, const struct msg *msg)
         wire_bool(out, msg->converged);
         wire_uint(out, msg->run_ns);
         wire_uint(out, msg->wait_ns);
+        wire_uint(out, msg->exchange_ns);
         wire_uint(out, msg->exchanged_bytes);
         wire_uint(out, msg->wakeups);
         return;
@@ -98,7 +99,8 @@ bool msg_read(const void *data, size_t bytes, struct msg *msg)
         return fields == 8 && wire_get_uint(&in, &msg->iteration) &&
                wire_get_double(&in, &msg->change) && wire_get_bool(&in, &msg->converged) &&
                wire_get_uint(&in, &msg->run_ns) && wire_get_uint(&in, &msg->wait_ns) &&
-               wire_get_uint(&in, &msg->exchanged_bytes) && wire_get_uint(&in, &msg->wakeups);
+               wire_get_uint(&in, &msg->exchange_ns) && wire_get_uint(&in, &msg->exchanged_bytes) &&
+               wire_get_uint(&in, &msg->wakeups);
     case MSG_FAILED:
         return fields == 2 && wire_get_str(&in, &msg->text, &msg->text_length);
     default:

@@ -8,7 +8,8 @@
  *   from a worker  READY   [4, pid]                               attached, serving
  *                  ANSWER  [5, ticket, more, frame bin]           RPC response; pieces while `more`
  *                  PROGRESS[6, iteration, change]
- *                  DONE    [7, iterations, change, converged, run_ns, wait_ns, bytes, wakeups]
+ *                  DONE    [7, iterations, change, converged, run_ns, wait_ns,
+ *                           exchange_ns, bytes, wakeups]
  *                  FAILED  [8, text]
  *   among workers  PARTIAL [9, round, first, count, filler, bin, change hi lo, dangling hi lo,
  *                           mass hi lo]
@@ -42,7 +43,7 @@ struct msg {
     uint64_t iteration;
     double change;
     bool converged;
-    uint64_t run_ns, wait_ns, exchanged_bytes, wakeups;
+    uint64_t run_ns, wait_ns, exchange_ns, exchanged_bytes, wakeups;
     const char *text;
     size_t text_length;
 };

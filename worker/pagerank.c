@@ -44,7 +44,27 @@ static double relaxation(double damping)
 #undef NAME
 #undef MULTIPLY
 
-void job_order_plan(struct job_order *order, const struct spmv_view *spmv)
+/* Shares a phase's rows among a team of workers, no more of them than there are processors if that
+ * leaves nobody idle for good; the next phase is another team's. All would read all contributions
+ * for fewer rows each, and take turns on the processors for it. */
+static void share_phase(struct exchange_plan *plan, const struct spmv_view *spmv, uint32_t phase,
+                        unsigned processors)
+{
+    unsigned teams = plan->workers / processors;
+    teams = teams > plan->phases ? plan->phases : teams;
+    teams = teams == 0 ? 1 : teams;
+    const unsigned team = phase % teams;
+    const unsigned first = plan->workers * team / teams;
+    const unsigned end = plan->workers * (team + 1) / teams;
+    uint32_t *bounds = plan->bounds[phase];
+    spmv_partition(spmv, phase, 1, end - first, bounds + first);
+    for (unsigned w = 0; w < first; w++)
+        bounds[w] = bounds[first];
+    for (unsigned w = end + 1; w <= plan->workers; w++)
+        bounds[w] = bounds[end];
+}
+
+void job_order_plan(struct job_order *order, const struct spmv_view *spmv, unsigned processors)
 {
     struct exchange_plan *plan = &order->plan;
     order->accelerate = order->tolerance > 0;
@@ -55,7 +75,7 @@ void job_order_plan(struct job_order *order, const struct spmv_view *spmv)
         spmv_partition(spmv, 0, spmv->info->phase_count, plan->workers, plan->bounds[0]);
     else
         for (uint32_t phase = 0; phase < plan->phases; phase++)
-            spmv_partition(spmv, phase, 1, plan->workers, plan->bounds[phase]);
+            share_phase(plan, spmv, phase, processors);
 }
 
 static int leave_ranks(const struct index_view *index, const struct job_order *order,

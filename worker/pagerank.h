@@ -24,8 +24,10 @@ struct pagerank_result {
     uint32_t iterations;
     double change;
     bool converged;
-    uint64_t run_ns;  /* from the first round to the last */
-    uint64_t wait_ns; /* of it waiting for other workers */
+    uint64_t join_ns;     /* waiting for the other workers' first slices: for their start, mostly */
+    uint64_t run_ns;      /* from the first round to the last, without that */
+    uint64_t wait_ns;     /* of it waiting for other workers */
+    uint64_t exchange_ns; /* of it publishing slices and taking in those of others */
     uint64_t exchanged_bytes;
     uint64_t wakeups;
 };

@@ -300,6 +300,7 @@ static int serve_job(struct worker *worker, struct fault *why)
                                     .converged = result.converged,
                                     .run_ns = result.run_ns,
                                     .wait_ns = result.wait_ns,
+                                    .exchange_ns = result.exchange_ns,
                                     .exchanged_bytes = result.exchanged_bytes,
                                     .wakeups = result.wakeups});
     return err;

@@ -30,8 +30,9 @@ struct job_order {
     struct rank_arrays ranks;  /* writable; worker 0 leaves the result there */
 };
 
-/* Fills in what of the order follows from the rest of it and the layout: phases and bounds. */
-void job_order_plan(struct job_order *order, const struct spmv_view *spmv);
+/* Fills in what of the order follows from the rest of it and the layout: phases, and bounds that
+ * suit so many processors. */
+void job_order_plan(struct job_order *order, const struct spmv_view *spmv, unsigned processors);
 
 struct inherit {
     unsigned slot;
