@@ -131,7 +131,7 @@ bench-titles: $(BUILD)/bench/titles $(BUILD)/bench/million.flk
 bench-serve: all $(BUILD)/bench/load $(BUILD)/bench/echo
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/serve.py $(ARGS)
 
-# GAPBS_DIR=folder of the GAP benchmark suite; ARGS="--graphs kronecker-22 --rounds 5"
+# GAPBS_DIR=folder of the GAP benchmark suite; ARGS="--graphs kronecker-22 --rounds 5 --reuse"
 bench-pagerank: all $(BUILD)/bench/pagerank
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/pagerank.py $(ARGS)
 

@@ -6,11 +6,15 @@
  * an error below c d / (1 - d).
  *
  *   run processes|threads ring|shared WORKERS single|double TOLERANCE
- *   error FILE    of float32 scores by vertex number in the edge list, for other systems' results
+ *   edges FILE    writes the links for other systems, "source target" by the index's numbers
+ *   error FILE    of float32 scores by the same numbers: other systems' results
  *   limits        bandwidth of reading and time of a random read, one core
+ *
+ * The index is loaded as the daemon loads it: into shared memory, on huge pages where the system
+ * gives them.
  */
-#include "coordinator/generation.h"
 #include "coordinator/job_run.h"
+#include "coordinator/loader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +31,7 @@
 #define ITERATIONS_MAX   1000
 
 struct bench {
-    struct base base;
+    struct base *base;
     double *reference;
     struct seg_owner owner;
     struct loop *loop;
@@ -46,20 +50,26 @@ static double seconds_since(uint64_t start_ns)
     return (double)(loop_now_ns() - start_ns) / 1e9;
 }
 
+static void on_loaded(void *owner, struct base *base, const struct fault *why)
+{
+    struct bench *bench = owner;
+    if (!base)
+        die(why->text);
+    bench->base = base;
+}
+
 static void open_index(struct bench *bench, const char *path)
 {
     struct fault why;
-    struct stat file;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &file) < 0)
-        die("cannot open the index");
-    void *image = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd, 0);
-    if (image == MAP_FAILED)
-        die("cannot map the index");
-    close(fd);
-    if (index_bind(&bench->base.view, image, path, &why) < 0)
+    struct loader *loader;
+    uint64_t generation = 0;
+    const struct load_options options = {
+        .path = path, .serial = 1, .last_generation = &generation, .huge_pages = HUGE_PAGES_AUTO};
+    if (loader_start(&loader, bench->loop, &bench->owner, &options, on_loaded, bench, &why) < 0)
         die(why.text);
-    if (!bench->base.view.rank.scores)
+    while (!bench->base)
+        loop_run(bench->loop, true);
+    if (!bench->base->view.rank.scores)
         die("the index has no scores");
 }
 
@@ -85,12 +95,12 @@ static double power_step(const struct graph_view *g, double *x, double *y, doubl
 
 static void make_reference(struct bench *bench)
 {
-    const struct graph_view *g = &bench->base.view.graph;
+    const struct graph_view *g = &bench->base->view.graph;
     const size_t n = g->vertex_count;
     double *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y), *parts = malloc(n * sizeof *y);
     if (!x || !y || !parts)
         die("no memory for the reference");
-    memcpy(x, bench->base.view.rank.scores, n * sizeof *x);
+    memcpy(x, bench->base->view.rank.scores, n * sizeof *x);
     while (power_step(g, x, y, parts) > REFERENCE_CHANGE) {
         double *swap = x;
         x = y;
@@ -139,12 +149,12 @@ static void run_job(struct bench *bench, const char *command)
         .workers = workers,
         .mode = strcmp(mode, "threads") == 0 ? WORKERS_THREADS : WORKERS_PROCESSES,
     };
-    const uint32_t n = bench->base.view.meta->page_count;
+    const uint32_t n = bench->base->view.meta->page_count;
     struct ranks *ranks;
     struct job_run *run;
     const uint64_t start_ns = loop_now_ns();
-    if (ranks_create(&ranks, &bench->base, &bench->owner, ++bench->jobs, &why) < 0 ||
-        job_run_start(&run, &bench->host, &params, &bench->base.view, 1, &ranks->arrays,
+    if (ranks_create(&ranks, bench->base, &bench->owner, ++bench->jobs, &why) < 0 ||
+        job_run_start(&run, &bench->host, &params, &bench->base->view, 1, &ranks->arrays,
                       &ranks->seg, NULL, NULL, &why) < 0)
         die(why.text);
     run_until_over(bench, run);
@@ -159,9 +169,11 @@ static void run_job(struct bench *bench, const char *command)
         memcpy(&word, &ranks->arrays.scores[v], sizeof word);
         bits = (bits ^ word) * 1099511628211U;
     }
-    printf("{\"run_s\": %.6f, \"job_s\": %.6f, \"wait_s\": %.6f, \"iterations\": %u, "
+    printf("{\"run_s\": %.9f, \"job_s\": %.9f, \"wait_s\": %.9f, "
+           "\"exchange_s\": %.9f, \"iterations\": %u, "
            "\"error\": %.3e, \"bytes\": %llu, \"wakeups\": %llu, \"bits\": \"%016llx\"}\n",
-           (double)run->run_ns / 1e9, job_s, (double)run->wait_ns / 1e9, run->iterations, error,
+           (double)run->run_ns / 1e9, job_s, (double)run->wait_ns / 1e9,
+           (double)run->exchange_ns / 1e9, run->iterations, error,
            (unsigned long long)run->exchanged_bytes, (unsigned long long)run->wakeups,
            (unsigned long long)bits);
     job_run_destroy(&run);
@@ -171,7 +183,7 @@ static void run_job(struct bench *bench, const char *command)
 static void report_error(const struct bench *bench, const char *command)
 {
     char path[4096];
-    const struct index_view *view = &bench->base.view;
+    const uint32_t n = bench->base->view.meta->page_count;
     if (sscanf(command, "error %4095s", path) != 1)
         die("error FILE");
     FILE *file = fopen(path, "rb");
@@ -185,13 +197,29 @@ static void report_error(const struct bench *bench, const char *command)
         die("cannot read the scores");
     fclose(file);
     double sum = 0, error = 0;
-    for (uint32_t v = 0; v < view->meta->page_count; v++)
-        sum += view->pages[v].id < count ? (double)scores[view->pages[v].id] : 0;
-    for (uint32_t v = 0; v < view->meta->page_count; v++)
-        error += fabs((view->pages[v].id < count ? (double)scores[view->pages[v].id] : 0) / sum -
-                      bench->reference[v]);
+    for (uint32_t v = 0; v < n; v++)
+        sum += v < count ? (double)scores[v] : 0;
+    for (uint32_t v = 0; v < n; v++)
+        error += fabs((v < count ? (double)scores[v] : 0) / sum - bench->reference[v]);
     free(scores);
     printf("{\"error\": %.3e}\n", error);
+}
+
+static void write_edges(const struct bench *bench, const char *command)
+{
+    char path[4096];
+    const struct graph_view *g = &bench->base->view.graph;
+    if (sscanf(command, "edges %4095s", path) != 1)
+        die("edges FILE");
+    FILE *file = fopen(path, "w");
+    if (!file)
+        die("cannot write the links");
+    for (uint32_t v = 0; v < g->vertex_count; v++)
+        for (uint64_t i = g->out_offsets[v]; i < g->out_offsets[v + 1]; i++)
+            fprintf(file, "%u %u\n", v, g->out_targets[i]);
+    if (fclose(file) != 0)
+        die("cannot write the links");
+    printf("{}\n");
 }
 
 /* --- Limits ---------------------------------------------------------------------------------- */
@@ -251,7 +279,7 @@ static double gather_ns(size_t table_bytes)
 
 static void report_limits(const struct bench *bench)
 {
-    const size_t n = bench->base.view.meta->page_count;
+    const size_t n = bench->base->view.meta->page_count;
     size_t all = 1;
     while (all < n * sizeof(float))
         all *= 2;
@@ -263,24 +291,26 @@ static void report_limits(const struct bench *bench)
 
 int main(int argc, char **argv)
 {
-    static struct bench bench = {.base = {.seg = SEG_NONE, .index_fd = -1, .path = NULL}};
+    static struct bench bench;
     struct fault why;
     struct loop_op bell_op = {.fn = on_bell};
     char command[8192];
     if (argc != 2)
         die("one index is needed");
-    open_index(&bench, argv[1]);
-    make_reference(&bench);
     if (seg_owner_init(&bench.owner, &why) < 0 || loop_create(&bench.loop, 16, 0, 0, &why) < 0 ||
         crew_host_init(&bench.host, bench.loop, &bench.owner, 64, &why) < 0)
         die(why.text);
+    open_index(&bench, argv[1]);
+    make_reference(&bench);
     loop_eventfd(bench.loop, &bell_op, bench.host.bell.eventfd);
-    printf("{\"vertices\": %u, \"links\": %llu}\n", bench.base.view.meta->page_count,
-           (unsigned long long)bench.base.view.graph.edge_count);
+    printf("{\"vertices\": %u, \"links\": %llu}\n", bench.base->view.meta->page_count,
+           (unsigned long long)bench.base->view.graph.edge_count);
     fflush(stdout);
     while (fgets(command, sizeof command, stdin)) {
         if (strncmp(command, "run ", 4) == 0)
             run_job(&bench, command);
+        else if (strncmp(command, "edges ", 6) == 0)
+            write_edges(&bench, command);
         else if (strncmp(command, "error ", 6) == 0)
             report_error(&bench, command);
         else

@@ -2,14 +2,20 @@
 # SPDX-License-Identifier: MIT
 """Time to an L1 error of 1e-6, interleaved with other systems: forklore with 2 processes and rings,
 its other cells, GAPBS pr and pr_spmv (with GAPBS_DIR set to their folder) and igraph's PRPACK
-(where libigraph is installed). Every result is checked against float64 scores before its time
-counts; the tolerance of each system is the loosest of a ladder that reaches the error.
+(where libigraph is installed). All compute on the same links, taken from the index. Every result is
+checked against float64 scores before its time counts; the tolerance of each system is the loosest
+of a ladder that reaches the error. Ends with the goals and whether they are met.
 
-    bench/pagerank.py [--graphs kronecker-20,uniform-20,...|FILE.el] [--rounds N] [--folder DIR]"""
+    bench/pagerank.py [--graphs NAME,...] [--rounds N] [--folder DIR] [--reuse] [--no-igraph]
+
+Graphs: kronecker-SCALE and uniform-SCALE as in GAPBS, article-N (N vertices with some 5 links out
+each), wiki-N (a made-up wiki of N articles), wikispeedia (the dump in FORKLORE_DATA, default
+../shared/data), or an edge list's or a dump's file."""
 import argparse
 import json
 import os
 import platform
+import random
 import statistics
 import subprocess
 import sys
@@ -17,12 +23,18 @@ import sys
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 BUILD = os.path.join(ROOT, os.environ.get("FORKLORE_BUILD", "build"))
 FORKLORED = os.path.join(BUILD, "forklored")
+DATA = os.environ.get("FORKLORE_DATA") or os.path.join(ROOT, "..", "shared", "data")
+WIKISPEEDIA = "wikispeedia-pages-articles-multistream.xml.bz2"
 ERROR = 1e-6
 LADDER = [m * 10.0 ** -e for e in (4, 5, 6, 7) for m in (4, 2, 1)]
 HOME = "processes ring 2 single"
 CELLS = [HOME, "processes shared 2 single", "threads ring 2 single", "threads shared 2 single",
          "processes ring 1 single", "processes ring 4 single", "processes ring 8 single",
          "processes ring 2 double"]
+GRAPHS = ("article-1000,article-2000,wikispeedia,wiki-20000,kronecker-18,uniform-18,"
+          "kronecker-20,uniform-20,kronecker-22,uniform-22")
+AGAINST_GAPBS = {"kronecker-20": 5, "kronecker-22": 6, "uniform-20": 4, "uniform-22": 5}
+SLOW_S = 5  # a system that takes longer runs in the first round only
 
 
 class Program:
@@ -68,16 +80,66 @@ class Cell:
         return self.program.ask(f"run {self.name} {tolerance}")
 
 
+# --- Graphs and systems --------------------------------------------------------------------------
+
+def write_article(vertices, path):
+    """The graph of CodSpeed's benchmark, as its text describes it."""
+    source = random.Random(vertices)
+    with open(path, "w", encoding="ascii") as out:
+        for v in range(vertices):
+            for target in source.sample(range(vertices), 5):
+                out.write(f"{v} {target}\n")
+
+
+def make_input(graph, folder):
+    """The dump or edge list of a graph."""
+    if os.path.exists(graph):
+        return graph
+    if graph == "wikispeedia":
+        return os.path.join(DATA, WIKISPEEDIA)
+    family, size = graph.rsplit("-", 1)
+    path = os.path.join(folder, graph + (".xml" if family == "wiki" else ".el"))
+    if os.path.exists(path):
+        return path
+    if family == "article":
+        write_article(int(size), path)
+    else:
+        option = "--pages" if family == "wiki" else "--scale"
+        subprocess.run([FORKLORED, "generate", family, option, size, "-o", path], check=True)
+    return path
+
+
+def prepare(graph, folder, reuse):
+    """The index, and what building it said."""
+    index = os.path.join(folder, os.path.basename(graph) + ".flk")
+    report = index + ".json"
+    if not (reuse and os.path.exists(report)):
+        source = make_input(graph, folder)
+        kind = [] if ".xml" in source else ["--edges"]
+        done = subprocess.run([FORKLORED, "build", *kind, "-q", "--json", "-o", index, source],
+                              stdout=subprocess.PIPE, check=True)
+        with open(report, "wb") as out:
+            out.write(done.stdout)
+    with open(report, encoding="utf-8") as text:
+        return index, json.load(text)
+
+
 def compile_gapbs(folder):
+    """GAPBS' kernels, and its converter from edge lists to its own format."""
     source = os.environ.get("GAPBS_DIR")
-    for kernel, flags in (("pr", ["-DGAUSS_SEIDEL"]), ("pr_spmv", [])):
-        program = os.path.join(folder, kernel)
-        if source:
-            subprocess.run(["g++", "-std=c++11", "-O3", "-fopenmp", *flags,
-                            f"-DKERNEL=\"{kernel}.cc\"", "-I", os.path.join(source, "src"),
-                            os.path.join(ROOT, "bench", "pagerank_gapbs.cc"), "-o", program],
-                           check=True)
-            yield kernel, program
+    if not source:
+        return {}
+    programs = {}
+    for name, flags, text in (
+            ("pr", ["-DGAUSS_SEIDEL", "-DKERNEL=\"pr.cc\""], None),
+            ("pr_spmv", ["-DKERNEL=\"pr_spmv.cc\""], None),
+            ("converter", [], os.path.join(source, "src", "converter.cc"))):
+        programs[name] = os.path.join(folder, name)
+        subprocess.run(["g++", "-std=c++11", "-O3", "-fopenmp", *flags, "-I",
+                        os.path.join(source, "src"),
+                        text or os.path.join(ROOT, "bench", "pagerank_gapbs.cc"), "-o",
+                        programs[name]], check=True)
+    return programs
 
 
 def compile_igraph(folder):
@@ -91,31 +153,42 @@ def compile_igraph(folder):
     return None
 
 
-def prepare(graph, folder):
-    """The edge list, without comments for those who cannot read them, and the index."""
-    edges = graph if os.path.exists(graph) else os.path.join(folder, graph + ".el")
-    index = os.path.join(folder, os.path.basename(graph) + ".flk")
-    if not os.path.exists(edges):
-        family, scale = graph.rsplit("-", 1)
-        made = subprocess.Popen([FORKLORED, "generate", family, "--scale", scale],
-                                stdout=subprocess.PIPE)
-        with open(edges, "wb") as out:
-            subprocess.run(["grep", "-v", "^#"], stdin=made.stdout, stdout=out, check=True)
-    done = subprocess.run([FORKLORED, "build", "--edges", "-q", "--json", "-o", index, edges],
-                          stdout=subprocess.PIPE, check=True)
-    return edges, index, json.loads(done.stdout)
+def start_others(graph, ours, options):
+    """The other systems, each with the index's links loaded."""
+    base = os.path.join(options.folder, os.path.basename(graph))
+    links, own, scores = base + ".links.el", base + ".links.sg", base + ".f32"
+    if not (options.reuse and os.path.exists(links)):
+        ours.ask(f"edges {links}")
+    systems = []
+    if options.gapbs:
+        if not (options.reuse and os.path.exists(own)):
+            subprocess.run([options.gapbs["converter"], "-f", links, "-b", own],
+                           stdout=subprocess.DEVNULL, check=True)
+        for kernel in ("pr", "pr_spmv"):
+            systems.append(Other(f"GAPBS {kernel}, 2 threads",
+                                 Program(options.gapbs[kernel], "-f", own), ours, scores))
+    if options.prpack:
+        systems.append(Other("igraph PRPACK", Program(options.prpack, links), ours, scores))
+    return systems
 
+
+# --- Measuring -----------------------------------------------------------------------------------
 
 def settle(system):
-    """The loosest tolerance that reaches the error."""
-    for tolerance in LADDER:
-        if system.run(tolerance)["error"] <= ERROR:
-            return tolerance
-    raise SystemExit(f"{system.name} does not reach {ERROR}")
-
-
-def spread(values):
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    """The loosest tolerance that reaches the error: errors fall along the ladder."""
+    first, last = 0, len(LADDER) - 1
+    result = system.run(LADDER[last])
+    if result["error"] > ERROR:
+        raise SystemExit(f"{system.name} does not reach {ERROR}")
+    if system.name == "igraph PRPACK":  # knows no tolerance
+        return LADDER[last]
+    while first < last:
+        middle = (first + last) // 2
+        if system.run(LADDER[middle])["error"] <= ERROR:
+            last = middle
+        else:
+            first = middle + 1
+    return LADDER[last]
 
 
 def steal_ticks():
@@ -123,79 +196,129 @@ def steal_ticks():
         return int(stat.readline().split()[8])
 
 
-def report(graph, links, results, build, limits):
-    home = results[HOME][1]
-    print(f"\n{graph}: {links:,} links; layout {build['seconds']['layout']:.2f} s, "
-          f"{sum(b for k, b in build['sections'].items() if k.startswith('spmv')) / links:.2f} "
-          f"bytes a link")
-    print(f"  {'system':28} {'ms':>8} {'/ ours':>22} {'its':>4} {'ns*':>6} {'wait':>5} "
-          f"{'job ms':>7} {'error':>8} {'tolerance':>9}")
-    for name, (tolerance, runs) in results.items():
-        ms = statistics.median(r["run_s"] for r in runs) * 1e3
-        pairs = [r["run_s"] / h["run_s"] for r, h in zip(runs, home)]
-        line = f"  {name:28} {ms:8.1f} {spread(pairs):>22}"
-        if "iterations" in runs[0]:
-            workers = int(name.split()[2])
-            cores = min(workers, os.cpu_count())
-            ns = ms * 1e6 * cores / links / runs[0]["iterations"]
-            wait = statistics.median(r["wait_s"] / r["run_s"] for r in runs) / workers
-            job = statistics.median(r["job_s"] for r in runs) * 1e3
-            line += f" {runs[0]['iterations']:4} {ns:6.2f} {wait:5.0%} {job:7.0f}"
-        else:
-            line += " " * 26
-        print(f"{line} {runs[0]['error']:8.1e} {tolerance:9.0e}")
-    others = [runs for name, (_, runs) in results.items() if name not in CELLS]
-    if others:
-        saved = min(statistics.median(r["run_s"] for r in runs) for runs in others) - \
-            statistics.median(r["run_s"] for r in home)
-        if saved > 0:
-            print(f"  the layout is paid back by {build['seconds']['layout'] / saved:.1f} runs")
-    per = home[0]["iterations"]
-    print(f"  * per link, iteration and core. A worker sends {home[0]['bytes'] / 2 / per:,.0f} "
-          f"bytes an iteration. One core reads {limits['read_gb_s']} GB/s; a random read of 4 bytes"
-          f" takes {limits['gather_32k_ns']} ns from 32 KiB, {limits['gather_128k_ns']} from 128 "
-          f"KiB, {limits['gather_all_ns']} from {limits['all_bytes'] >> 10:,} KiB")
-
-
 def measure(graph, options):
-    edges, index, build = prepare(graph, options.folder)
+    index, build = prepare(graph, options.folder, options.reuse)
     ours = Program(os.path.join(BUILD, "bench", "pagerank"), index)
-    systems = [Cell(name, ours) for name in CELLS]
-    scores = os.path.join(options.folder, "scores.f32")
-    for kernel, program in compile_gapbs(options.folder):
-        systems.append(Other(f"GAPBS {kernel}, 2 threads", Program(program, "-f", edges), ours,
-                             scores))
-    prpack = compile_igraph(options.folder) if options.igraph else None
-    if prpack:
-        systems.append(Other("igraph PRPACK", Program(prpack, edges), ours, scores))
-    single = settle(systems[0])
-    tolerances = {s.name: single if isinstance(s, Cell) else settle(s) for s in systems}
-    runs = {s.name: [] for s in systems}
+    cells = [Cell(name, ours) for name in CELLS]
+    others = start_others(graph, ours, options)
+    single = settle(cells[0])
+    tolerances = {s.name: single for s in cells}
+    tolerances.update({s.name: settle(s) for s in others})
+    runs = {s.name: [] for s in cells + others}
     limits = ours.ask("limits")
-    for _ in range(options.rounds):
-        for system in systems:
+    for number in range(options.rounds):
+        for system in cells + others:
+            before = runs[system.name]
+            if number > 0 and before[0]["run_s"] > SLOW_S:
+                continue
             result = system.run(tolerances[system.name])
-            if result["error"] > ERROR * (1 if system.name in (HOME,) else 1.05):
+            if result["error"] > ERROR * (1 if system.name == HOME else 1.05):
                 raise SystemExit(f"{system.name}: error {result['error']}")
-            runs[system.name].append(result)
+            before.append(result)
     bits = {r["bits"] for name in CELLS[:-1] for r in runs[name]}
     if len(bits) != 1:
         raise SystemExit(f"{graph}: cells differ in their bits: {bits}")
     report(graph, ours.about["links"], {n: (tolerances[n], r) for n, r in runs.items()}, build,
            limits)
-    for program in {s.program for s in systems}:
+    for program in {s.program for s in cells + others}:
         program.close()
+    return goals(graph, runs)
+
+
+# --- Reporting -----------------------------------------------------------------------------------
+
+def ratios(runs, base):
+    """Of runs that were neighbours."""
+    return [r["run_s"] / b["run_s"] for r, b in zip(runs, base)]
+
+
+def spread(values):
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def median_of(runs, value):
+    return statistics.median(value(r) for r in runs)
+
+
+def report(graph, links, results, build, limits):
+    home = results[HOME][1]
+    print(f"\n{graph}: {links:,} links; layout {build['seconds']['layout']:.2f} s, "
+          f"{sum(b for k, b in build['sections'].items() if k.startswith('spmv')) / links:.2f} "
+          f"bytes a link")
+    print(f"  {'':52}   of a worker in an iteration")
+    print(f"  {'system':25} {'ms':>9} {'/ ours':>20} {'its':>3} {'ns*':>5} "
+          f"{'sent KB':>8} {'exch us':>8} {'wait us':>8} {'share':>5} "
+          f"{'job ms':>7} {'error':>7} {'tolerance':>9}")
+    for name, (tolerance, runs) in results.items():
+        ms = median_of(runs, lambda r: r["run_s"]) * 1e3
+        line = f"  {name:25} {ms:9.3f} {spread(ratios(runs, home)):>20}"
+        if "iterations" in runs[0]:
+            workers, its = int(name.split()[2]), runs[0]["iterations"]
+            each = workers * its
+            ns = ms * 1e6 * min(workers, os.cpu_count()) / links / its
+            share = median_of(runs, lambda r: (r["wait_s"] + r["exchange_s"]) / r["run_s"])
+            line += (f" {its:3} {ns:5.2f} {runs[0]['bytes'] / each / 1e3:8.1f} "
+                     f"{median_of(runs, lambda r: r['exchange_s']) * 1e6 / each:8.1f} "
+                     f"{median_of(runs, lambda r: r['wait_s']) * 1e6 / each:8.1f} "
+                     f"{share / workers:5.0%} {median_of(runs, lambda r: r['job_s']) * 1e3:7.1f}")
+        else:
+            line += " " * 50
+        print(f"{line} {runs[0]['error']:7.1e} {tolerance:9.0e}")
+    others = [runs for name, (_, runs) in results.items() if name not in CELLS]
+    if others:
+        saved = min(median_of(runs, lambda r: r["run_s"]) for runs in others) - \
+            median_of(home, lambda r: r["run_s"])
+        if saved > 0:
+            print(f"  the layout is paid back by {build['seconds']['layout'] / saved:.1f} runs")
+    print(f"  * per link, iteration and core. One core reads {limits['read_gb_s']} GB/s; a random "
+          f"read of 4 bytes takes {limits['gather_32k_ns']} ns from 32 KiB, "
+          f"{limits['gather_128k_ns']} from 128 KiB, {limits['gather_all_ns']} from "
+          f"{limits['all_bytes'] >> 10:,} KiB")
+
+
+def goals(graph, runs):
+    """(what, value, goal, met) of a graph."""
+    home = runs[HOME]
+    found = []
+
+    def add(what, values, most=None, least=None):
+        value = statistics.median(values)
+        met = value <= most if most else value >= least
+        found.append((f"{graph}: {what}", value, f"<= {most}" if most else f">= {least}", met))
+
+    gapbs = [r for name, r in runs.items() if name.startswith("GAPBS")]
+    if gapbs:
+        best = min(gapbs, key=lambda r: median_of(r, lambda one: one["run_s"]))
+        add("the better GAPBS kernel / ours", ratios(best, home),
+            least=AGAINST_GAPBS.get(graph, 1))
+    if "igraph PRPACK" in runs:
+        add("PRPACK / ours", ratios(runs["igraph PRPACK"], home), least=1)
+    family, _, size = os.path.basename(graph).partition("-")
+    threads = ratios(home, runs["threads shared 2 single"])
+    if family == "article":
+        add("processes, rings / threads, shared", threads, most=1.3)
+    if family in ("kronecker", "uniform") and int(size) >= 18:
+        add("processes, rings / threads, shared", threads, most=1.03)
+        add("rings / shared", ratios(home, runs["processes shared 2 single"]), most=1.05)
+        add("1 worker / 2", ratios(runs["processes ring 1 single"], home), least=1.85)
+        for workers in (4, 8):
+            add(f"{workers} workers / 2", ratios(runs[f"processes ring {workers} single"], home),
+                most=1.1)
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--graphs", default="kronecker-20,uniform-20")
+    parser.add_argument("--graphs", default=GRAPHS)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--folder", default="/var/tmp/forklore-bench")
+    parser.add_argument("--reuse", action="store_true", help="indexes that are in the folder")
     parser.add_argument("--no-igraph", dest="igraph", action="store_false")
     options = parser.parse_args()
     os.makedirs(options.folder, exist_ok=True)
+    options.gapbs = compile_gapbs(options.folder)
+    options.prpack = compile_igraph(options.folder) if options.igraph else None
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"],
                             capture_output=True, text=True, check=False).stdout.strip()
     with open("/proc/cpuinfo", encoding="utf-8") as info:
@@ -203,9 +326,18 @@ def main():
     before = steal_ticks()
     print(f"commit {commit or '?'}, {os.cpu_count()} x {cpu}, Linux {platform.release()}, "
           f"load {os.getloadavg()[0]:.2f}")
+    print(f"GAPBS {'compiled' if options.gapbs else 'not there: GAPBS_DIR is not set'}, "
+          f"igraph {'compiled' if options.prpack else 'not there'}")
+    found = []
     for graph in options.graphs.split(","):
-        measure(graph, options)
+        if graph == "wikispeedia" and not os.path.exists(os.path.join(DATA, WIKISPEEDIA)):
+            print(f"\nwikispeedia: no dump in {DATA}")
+            continue
+        found += measure(graph, options)
         sys.stdout.flush()
+    print(f"\n{'goal':55} {'median':>7} {'wanted':>8}")
+    for what, value, wanted, met in found:
+        print(f"{what:55} {value:7.2f} {wanted:>8} {'yes' if met else 'NO'}")
     print(f"load {os.getloadavg()[0]:.2f}, {steal_ticks() - before} ticks stolen")
 
 

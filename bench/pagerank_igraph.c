@@ -15,7 +15,6 @@ static double now_s(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Links once each, none to the vertex itself, as the index has them. */
 static void load(igraph_t *graph, const char *path)
 {
     igraph_vector_int_t edges;
@@ -36,7 +35,6 @@ static void load(igraph_t *graph, const char *path)
     fclose(file);
     igraph_create(graph, &edges, most + 1, IGRAPH_DIRECTED);
     igraph_vector_int_destroy(&edges);
-    igraph_simplify(graph, 1, 1, NULL);
 }
 
 int main(int argc, char **argv)
