@@ -228,8 +228,19 @@ static void kill_broken(struct crew_worker *worker)
         kill(worker->pid, SIGKILL);
 }
 
+static void release_replies(struct crew_worker *worker)
+{
+    struct crew_host *host = worker->crew->host;
+    if (worker->replies_in.next == worker->replies_in.released ||
+        (host->holds && host->holds(host->holder)))
+        return;
+    ring_release(&worker->replies_in);
+    host->wakeups += bell_ring(&worker->inherit.room);
+}
+
 static bool take_replies(struct crew_worker *worker)
 {
+    release_replies(worker); /* what was held the last time */
     bool any = false;
     const void *data;
     size_t bytes;
@@ -248,13 +259,20 @@ static bool take_replies(struct crew_worker *worker)
         }
         worker->crew->events.message(worker->crew->events.owner, worker, &msg);
     }
-    if (any) {
-        ring_release(&worker->replies_in);
-        worker->crew->host->wakeups += bell_ring(&worker->inherit.room);
-    }
+    release_replies(worker);
     if (status == RING_CORRUPT)
         kill_broken(worker);
     return any;
+}
+
+/* Takes what is there for good. */
+static void empty_replies(struct crew_worker *worker)
+{
+    struct crew_host *host = worker->crew->host;
+    take_replies(worker);
+    if (host->let_go)
+        host->let_go(host->holder);
+    release_replies(worker);
 }
 
 bool crew_host_take_replies(struct crew_host *host)
@@ -377,7 +395,7 @@ static void on_exit_fd(struct loop_op *op, int result)
     if (result < 0)
         return;
     /* Every reply it published is whole (ring.h) and counts. */
-    take_replies(worker);
+    empty_replies(worker);
     char how[128];
     describe_exit(worker, how, sizeof how);
     close(worker->exit_fd);
@@ -462,7 +480,7 @@ void crew_destroy(struct crew **out)
         struct crew_worker *worker = &crew->workers[w];
         if (worker->alive && crew->mode == WORKERS_THREADS) {
             while (!crew_send(worker, &(struct msg){.kind = MSG_CANCEL}))
-                take_replies(worker);
+                empty_replies(worker);
             flush_worker(worker);
             pthread_join(worker->thread, NULL);
         } else if (worker->alive) {

@@ -28,6 +28,11 @@ struct crew_host {
     unsigned crews_made;       /* numbers the segments' labels */
     uint64_t wakeups;          /* of sleeping workers */
     size_t request_ring_bytes; /* capacity, of those that answer queries */
+    /* Of whoever uses messages after their call, or NULL: whether it does at the moment, and that
+     * it copies them now, because a ring is about to go. */
+    bool (*holds)(void *owner);
+    void (*let_go)(void *owner);
+    void *holder;
 };
 
 int crew_host_init(struct crew_host *host, struct loop *loop, const struct seg_owner *owner,
@@ -68,7 +73,7 @@ struct crew_worker {
 
 struct crew_events {
     void *owner;
-    /* A message; its bytes are valid during the call. */
+    /* A message; its bytes are valid during the call, and after it while host->holds(). */
     void (*message)(void *owner, struct crew_worker *worker, const struct msg *msg);
     /* The worker died unasked, or with work in flight. Its replies have been taken; its channel is
      * empty now. It is restarted afterwards unless this returns false or the crew retires. */

@@ -57,6 +57,17 @@ static bool on_died(void *owner, struct crew_worker *worker, const char *how)
     return true;
 }
 
+/* Answers are sent from the reply rings. */
+static bool holds_messages(void *sessions)
+{
+    return session_host_holds_frames(sessions);
+}
+
+static void let_go_of_messages(void *sessions)
+{
+    session_host_copy_frames(sessions);
+}
+
 /* Takes over the generation's reference. */
 static int service_create(struct daemon *daemon, struct generation *generation,
                           struct service **out, struct fault *why)
@@ -426,6 +437,9 @@ static int set_up(struct daemon *daemon, struct fault *why)
                          options->limits.frame_bytes, why);
     if (err)
         return err;
+    daemon->crew_host.holds = holds_messages;
+    daemon->crew_host.let_go = let_go_of_messages;
+    daemon->crew_host.holder = &daemon->sessions;
     err = dispatch_init(&daemon->dispatch, daemon->loop, &daemon->sessions,
                         options->request_timeout_ms * UINT64_C(1000000), options->queue_max, why);
     if (err)
@@ -442,6 +456,7 @@ static int set_up(struct daemon *daemon, struct fault *why)
 static void end_services(struct daemon *daemon)
 {
     struct service *services[] = {daemon->now, daemon->coming};
+    session_host_copy_frames(&daemon->sessions);
     for (size_t i = 0; i < sizeof services / sizeof services[0]; i++) {
         if (services[i])
             service_retire(daemon, services[i]);

@@ -386,22 +386,20 @@ void dispatch_answer(struct dispatch *dispatch, struct crew_worker *worker, cons
     struct ticket *ticket = find_ticket(dispatch, msg->ticket);
     if (!ticket || ticket->worker != worker)
         return;
-    const void *frame = msg->frame;
-    size_t bytes = msg->frame_bytes;
-    if (msg->more || ticket->pieces.bytes > 0) {
-        wire_raw(&ticket->pieces, frame, bytes);
-        if (msg->more)
-            return;
-        frame = ticket->pieces.data;
-        bytes = ticket->pieces.bytes;
-    }
+    bool in_pieces = msg->more || ticket->pieces.bytes > 0;
+    if (in_pieces)
+        wire_raw(&ticket->pieces, msg->frame, msg->frame_bytes);
+    if (msg->more)
+        return;
     struct session *session = session_find(dispatch->sessions, ticket->session_id);
     if (ticket->expired)
         ; /* answered long ago */
     else if (ticket->pieces.failed)
         refuse(dispatch, ticket, RPC_INTERNAL, "no memory for the answer");
+    else if (session && in_pieces)
+        session_answer(session, ticket->pieces.data, ticket->pieces.bytes);
     else if (session)
-        session_answer(session, frame, bytes);
+        session_answer_in_place(session, msg->frame, msg->frame_bytes);
     dispatch->answered += !ticket->expired && !ticket->pieces.failed;
     free_ticket(dispatch, ticket);
 }

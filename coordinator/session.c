@@ -19,7 +19,7 @@ static struct session **slot_of(const struct session_host *host, uint64_t id)
 
 static size_t unsent_bytes(const struct session *session)
 {
-    return session->out[0].bytes + session->out[1].bytes - session->sent;
+    return session->out[0].bytes + session->out[1].bytes - session->sent + session->part_bytes;
 }
 
 static void mark_dirty(struct session *session)
@@ -48,6 +48,58 @@ void session_answer(struct session *session, const void *frame, size_t bytes)
     session->in_flight--;
     send_bytes(session, frame, bytes);
     mark_dirty(session); /* a failed one may be waiting for this to be closed */
+}
+
+/* A client that does not take its answers as fast as they come gets copies: it holds up nobody. */
+void session_answer_in_place(struct session *session, const void *frame, size_t bytes)
+{
+    if (loop_busy(&session->send_op) || unsent_bytes(session) > session->part_bytes ||
+        session->part_count == SESSION_PARTS_MAX || session->failed) {
+        session_answer(session, frame, bytes);
+        return;
+    }
+    MUST(session->in_flight > 0);
+    session->in_flight--;
+    session->parts[session->part_count++] =
+        (struct iovec){.iov_base = (void *)(uintptr_t)frame, .iov_len = bytes};
+    session->part_bytes += bytes;
+    session->host->holding += session->part_count == 1;
+    mark_dirty(session);
+}
+
+bool session_host_holds_frames(const struct session_host *host)
+{
+    return host->holding > 0;
+}
+
+static void forget_parts(struct session *session)
+{
+    session->host->holding -= session->part_count > 0;
+    session->part_count = 0;
+    session->part_bytes = 0;
+}
+
+/* To where what is sent next comes from. */
+static void copy_parts(struct session *session, size_t sent)
+{
+    struct wire_out *out = &session->out[session->sending];
+    for (unsigned i = 0; i < session->part_count; i++) {
+        const struct iovec *part = &session->parts[i];
+        size_t skip = sent < part->iov_len ? sent : part->iov_len;
+        wire_raw(out, (const char *)part->iov_base + skip, part->iov_len - skip);
+        sent -= skip;
+    }
+    session->failed |= out->failed;
+    forget_parts(session);
+}
+
+void session_host_copy_frames(struct session_host *host)
+{
+    for (unsigned i = 0; host->holding > 0 && i < host->slot_count; i++) {
+        struct session *session = host->slots[i];
+        if (session && session->part_count > 0)
+            copy_parts(session, 0);
+    }
 }
 
 void session_notify(struct session *session, const void *frame, size_t bytes)
@@ -210,6 +262,12 @@ static void on_recv(struct loop_op *op, int result)
 static void start_send(struct session *session)
 {
     struct wire_out *out = &session->out[session->sending];
+    if (session->part_count > 0) {
+        session->sending_parts = true;
+        loop_send_now(session->host->loop, &session->send_op, session->fd, session->parts,
+                      session->part_count, &session->message);
+        return;
+    }
     if (session->sent == out->bytes) {
         wire_out_clear(out);
         session->sent = 0;
@@ -234,8 +292,14 @@ static void on_send(struct loop_op *op, int result)
     struct session *session = op->owner;
     if (result < 0 && result != -EAGAIN && result != -EINTR)
         session->failed = true;
-    else if (result > 0)
-        session->sent += (size_t)result;
+    size_t sent = result > 0 ? (size_t)result : 0;
+    if (session->sending_parts && session->part_bytes > sent)
+        copy_parts(session, sent);
+    else if (session->part_count > 0)
+        forget_parts(session);
+    else
+        session->sent += sent;
+    session->sending_parts = false;
     if (session->paused && !session->failed && unsent_bytes(session) <= OUT_HIGH_BYTES / 2)
         resume(session);
     mark_dirty(session);
@@ -255,6 +319,7 @@ static void free_session(struct session *session)
     struct session_host *host = session->host;
     *slot_of(host, session->id) = NULL;
     host->count--;
+    forget_parts(session);
     close(session->fd);
     free(session->in);
     wire_out_fini(&session->out[0]);

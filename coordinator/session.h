@@ -19,6 +19,8 @@ struct session_limits {
     mode_t socket_mode;
 };
 
+#define SESSION_PARTS_MAX 32
+
 struct session {
     uint64_t id;
     struct session_host *host;
@@ -26,10 +28,15 @@ struct session {
     struct loop_op recv_op, send_op;
     char *in; /* received, not yet taken apart */
     size_t in_bytes, in_capacity;
-    struct wire_scan scan;  /* of the frame that begins in `in` */
-    struct wire_out out[2]; /* one collects while the other is being sent */
-    unsigned sending;       /* index into out */
-    size_t sent;            /* of out[sending] */
+    struct wire_scan scan;                 /* of the frame that begins in `in` */
+    struct wire_out out[2];                /* one collects while the other is being sent */
+    unsigned sending;                      /* index into out */
+    size_t sent;                           /* of out[sending] */
+    struct iovec parts[SESSION_PARTS_MAX]; /* answers that are sent from where they are */
+    unsigned part_count;
+    size_t part_bytes;
+    bool sending_parts; /* out[sending] is empty, or has become their copy */
+    struct msghdr message;
     unsigned in_flight;
     bool paused; /* too many answers wait: not read from */
     bool ended;  /* the peer will send no more: close when answered */
@@ -56,6 +63,7 @@ struct session_host {
     unsigned count;
     uint64_t serial; /* sessions ever */
     struct session *dirty;
+    unsigned holding; /* sessions with parts */
 };
 
 /* Binds and listens at `path`: a socket left by a dead daemon is replaced, a living one's is not
@@ -73,6 +81,11 @@ struct session *session_find(struct session_host *host, uint64_t id);
 
 /* Sends a whole frame that answers a request of this session. */
 void session_answer(struct session *session, const void *frame, size_t bytes);
+/* The same from where it is: the frame stays until session_host_holds_frames() is false, or
+ * session_host_copy_frames() has been called. */
+void session_answer_in_place(struct session *session, const void *frame, size_t bytes);
+bool session_host_holds_frames(const struct session_host *host);
+void session_host_copy_frames(struct session_host *host);
 void session_error(struct session *session, uint64_t msgid, enum rpc_error error,
                    const char *message);
 /* Sends a whole frame that answers nothing. */

@@ -247,6 +247,21 @@ void loop_send(struct loop *loop, struct loop_op *op, int fd, const void *data, 
     io_uring_sqe_set_data(sqe, op);
 }
 
+void loop_send_now(struct loop *loop, struct loop_op *op, int fd, struct iovec *parts,
+                   unsigned count, struct msghdr *message)
+{
+    begin(loop, op, LOOP_SEND, fd);
+    struct io_uring_sqe *sqe = next_sqe(loop);
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    if (count == 1) {
+        io_uring_prep_send(sqe, fd, parts->iov_base, transfer(parts->iov_len), flags);
+    } else {
+        *message = (struct msghdr){.msg_iov = parts, .msg_iovlen = count};
+        io_uring_prep_sendmsg(sqe, fd, message, (unsigned)flags);
+    }
+    io_uring_sqe_set_data(sqe, op);
+}
+
 void loop_read(struct loop *loop, struct loop_op *op, int fd, void *data, size_t bytes,
                uint64_t offset)
 {

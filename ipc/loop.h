@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct loop;
 struct loop_op;
@@ -86,6 +87,11 @@ void loop_eventfd(struct loop *loop, struct loop_op *op, int fd);
  * is for what becomes readable (pidfd, signalfd). A timer's deadline is CLOCK_MONOTONIC and its
  * result 0. */
 void loop_send(struct loop *loop, struct loop_op *op, int fd, const void *data, size_t bytes);
+/* Sends from `count` places what the socket takes at once: the result, short perhaps or -EAGAIN,
+ * is there by the end of the next loop_run(), and the kernel reads none of it after that. `parts`
+ * and `message` stay until then. */
+void loop_send_now(struct loop *loop, struct loop_op *op, int fd, struct iovec *parts,
+                   unsigned count, struct msghdr *message);
 void loop_read(struct loop *loop, struct loop_op *op, int fd, void *data, size_t bytes,
                uint64_t offset);
 void loop_poll_in(struct loop *loop, struct loop_op *op, int fd);

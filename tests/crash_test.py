@@ -78,6 +78,23 @@ class WorkersDie(DaemonTest):
         wait_for(lambda: sum(w["restarts"] for w in self.rpc.call("status")["workers"]) >=
                  len(set(killed)), "a new worker for each that was killed")
 
+    def test_answers_to_a_slow_client_outlive_their_worker(self):
+        """More than the socket takes at once, so that some are cut short in the reply ring."""
+        wanted = [self.rpc.call("top", 21 + n) for n in range(20)]
+        for _ in range(5):
+            ids = {next(self.rpc.ids): n for n in range(20) for _ in range(12)}
+            for msgid, n in ids.items():
+                self.rpc.send([0, msgid, "top", [21 + n]])
+            with self.daemon.connect() as other:
+                other.call("top", 1)
+            for pid in children(self.daemon.process.pid):
+                if name_of(pid) == "forklore-worker":
+                    os.kill(pid, signal.SIGKILL)
+            while ids:
+                _, msgid, error, result = self.rpc.receive()
+                self.assertIsNone(error)
+                self.assertEqual(result, wanted[ids.pop(msgid)])
+
     def test_a_job_keeps_its_bits(self):
         options = {"tolerance": 0, "iterations": 20000, "publish": True, "workers": 3}
         for exchange in "ring", "shared":
