@@ -41,24 +41,25 @@ def in_seconds(value):
 
 
 class Log:
-    """A logarithmic axis over values > 0."""
+    """A logarithmic axis over values > 0, from one of 1, 2, 5 times a power of ten to another."""
 
     def __init__(self, values, start, end):
         values = [v for v in values if v and v > 0] or [1]
-        self.low = 10 ** math.floor(math.log10(min(values)) + 0.05)
-        self.high = 10 ** math.ceil(math.log10(max(values)) - 0.05)
-        if self.high <= self.low:
-            self.high = self.low * 10
+        steps = [part * 10.0 ** decade for decade in range(-12, 13) for part in (1, 2, 5)]
+        self.low = max(step for step in steps if step <= 0.97 * min(values))
+        self.high = min(step for step in steps if step >= max(values) and step > self.low)
         self.start, self.end = start, end
 
     def at(self, value):
-        share = math.log10(max(value, self.low / 2) / self.low) / math.log10(self.high / self.low)
+        share = math.log10(max(value, self.low) / self.low) / math.log10(self.high / self.low)
         return self.start + share * (self.end - self.start)
 
     def ticks(self):
-        decade, between = self.low, (1, 2, 5) if self.high <= self.low * 101 else (1,)
+        parts = (1, 2, 5) if self.high <= self.low * 101 else (1,)
+        decade = 10.0 ** math.floor(math.log10(self.low) + 1e-9)
         while decade <= self.high * 1.001:
-            yield from (decade * part for part in between if decade * part <= self.high * 1.001)
+            yield from (decade * part for part in parts
+                        if self.low * 0.999 <= decade * part <= self.high * 1.001)
             decade *= 10
 
 
