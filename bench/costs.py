@@ -516,6 +516,43 @@ def crash(index, repetitions, load_seconds):
             for (mode, kill), found in cases.items()]
 
 
+def sandbox(build, index, repetitions):
+    """The same daemon with and without its workers' sandbox: start, a job (whose workers are
+    started for it) and lookups."""
+    import harness  # pylint: disable=import-outside-toplevel
+    told = subprocess.run([os.path.join(workloads.BUILD, "forklored"), "--help"],
+                          capture_output=True, text=True, check=False)
+    if "--no-sandbox" not in told.stdout + told.stderr:
+        raise workloads.Missing("this daemon has no --no-sandbox")
+    workers = f"processes:{os.cpu_count() or 1}"
+    found = {(state, what): [] for what in ("start", "job", "lookup") for state in ("on", "off")}
+    with tempfile.NamedTemporaryFile() as requests:
+        for turn in range(repetitions + 1):
+            for state in ("on", "off"):
+                service = Service(index, "--workers", workers,
+                                  *(["--no-sandbox"] if state == "off" else []))
+                try:
+                    seconds = {"start": service.start()}
+                    with harness.Connection(service.path) as rpc:
+                        titles = [row[1] for row in rpc.call("export", "scores", 0, 200)["rows"]]
+                        before = time.perf_counter()
+                        rpc.pagerank(iterations=10, tolerance=0, publish=False)
+                        seconds["job"] = time.perf_counter() - before
+                    write_requests(requests.name, ["lookup"], titles)
+                    loaded = one_load(program(build, "load"),
+                                      ["frames", service.path, requests.name],
+                                      ("lookup", 16, 16, 0), 0.3)
+                    seconds["lookup"] = 1 / loaded["per_second"]
+                finally:
+                    service.stop()
+                    service.remove()
+                if turn:
+                    for what, took in seconds.items():
+                        found[state, what].append(took)
+    return [sample(f"sandbox/{what}/{state}", what, "s", samples, state=state)
+            for (state, what), samples in found.items()]
+
+
 # --- All of it ----------------------------------------------------------------------------------
 
 def steps(args, build):
@@ -548,5 +585,6 @@ def steps(args, build):
         "kernel": lambda: kernel_memory(index(), 1 if quick else 5),
         "start": lambda: start(index(), 2 if quick else repetitions),
         "memory": lambda: memory(index(), (1, 2) if quick else (1, 2, 4)),
+        "sandbox": lambda: sandbox(build, wiki(), 1 if quick else repetitions),
         "crash": lambda: crash(index(), 2 if quick else repetitions, 0.6 if quick else 1.5),
     }

@@ -453,6 +453,23 @@ def crash(result):
           f"{statistics.median(row['answers']):g}"] for row in rows])
 
 
+def sandbox(result):
+    rows = result["costs"].get("sandbox")
+    if not rows:
+        return []
+    words = {"start": "from exec to the first answer", "job": "a job of 10 iterations, its "
+             "workers' start included", "lookup": "a lookup, 16 connections x 16"}
+    by_what = {}
+    for row in rows:
+        by_what.setdefault(row["label"], {})[row["state"]] = row["samples"]
+    return ["## What the sandbox costs", "", "The same daemon with and without "
+            "(`--no-sandbox`), in turn.", ""] + table(
+        ["", "with", "without", "ratio, run by run"],
+        [[words[what], spread(found["on"], plot.in_seconds), spread(found["off"], plot.in_seconds),
+          spread([a / b for a, b in zip(found["on"], found["off"])], lambda v: f"{v:.3f}")]
+         for what, found in by_what.items()])
+
+
 def slope(points):
     """Least squares through (x, y): rise of y with x, and y at 0."""
     n = len(points)
@@ -503,7 +520,7 @@ def sections(result, folder):
             "limits": limits(result), "memory": memory(result), "kernel": kernel(result),
             "spawn": spawn(result, folder), "start": start(result, folder),
             "messages": messages(result, folder), "queries": queries(result, folder),
-            "crash": crash(result), "extrapolation": extrapolation(result), "missing": missing(result)}
+            "crash": crash(result), "sandbox": sandbox(result), "extrapolation": extrapolation(result), "missing": missing(result)}
 
 
 def write(result, folder):
