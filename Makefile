@@ -5,7 +5,7 @@
 #   make bench-check A=before.json B=after.json  or  bench-check COMMIT=main [QUICK=1] [ARGS=…]
 #   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers  check-fuzz
 #   fuzz [SECONDS=60] [T=target]
-#   bench-serve [ARGS='--rounds 9']  bench-titles  bench-pagerank
+#   bench-serve [ARGS='--rounds 9']  bench-search-serve  bench-titles  bench-pagerank
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
 
 VERSION  := 0.1.0
@@ -133,6 +133,9 @@ bench-titles: $(BUILD)/bench/titles $(BUILD)/bench/million.flk
 bench-serve: all $(BUILD)/bench/load $(BUILD)/bench/echo
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/serve.py $(ARGS)
 
+bench-search-serve: all $(BUILD)/bench/load $(BUILD)/bench/inprocess
+	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/search_serve.py $(ARGS)
+
 # GAPBS_DIR=folder of the GAP benchmark suite; ARGS="--graphs kronecker-22 --rounds 5 --reuse"
 bench-pagerank: all $(BUILD)/bench/pagerank
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/pagerank.py $(ARGS)
@@ -163,5 +166,6 @@ clean:
 
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(wildcard $(BUILD)/bench/*.d)
 .PHONY: all run test deps deps-test check check-unit check-integration programs check-asan check-ubsan \
-        check-tsan check-valgrind check-compilers fuzz check-fuzz fuzz-programs bench-serve bench-titles bench-pagerank lint install clean
+        check-tsan check-valgrind check-compilers fuzz check-fuzz fuzz-programs bench-serve bench-search-serve \
+        bench-titles bench-pagerank lint install clean
 .SECONDARY:

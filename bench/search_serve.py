@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Full-text search over the socket, server and client on the same processors:
+
+* what socket, rings and MessagePack add to a search: median latency with one connection in a closed
+  loop, less the median time of the same searches in a process of their own (bench/inprocess.c);
+  and the daemon's and its worker's processor time with many connections, less that of the searches;
+* two workers against one: searches that score every page, so that the client's share is small;
+* suggestions (`prefix`, of 1 to 8 letters) while both workers are busy with such searches: at a
+  fixed rate, latency from when each was due.
+
+The real wiki and queries of ../shared/data (or $FORKLORE_DATA), without those that have a word that
+the wiki lacks, else a generated one. Turns are interleaved; medians, with the goals beside them.
+
+    bench/search_serve.py [--rounds N] [--seconds S] [--rate R]"""
+import argparse
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+
+import msgpack
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
+from cells import describe  # noqa: E402
+from harness import (BUILD, DATA, Connection, Daemon, build_index, scratch,  # noqa: E402
+                     synthetic_index)
+
+LOAD, INPROCESS = (os.path.join(BUILD, "bench", name) for name in ("load", "inprocess"))
+DUMP = os.path.join(DATA, "wikispeedia-pages-articles-multistream.xml.bz2")
+QUERIES = os.path.join(DATA, "queries.jsonl")
+BUSY_CONNECTIONS = 4  # two searches for each worker: none is ever idle
+
+
+def prepare():
+    """An index, and queries that it answers."""
+    if os.path.exists(DUMP) and os.path.exists(QUERIES):
+        index = os.path.join(BUILD, "bench", "wikispeedia.flk")
+        if not os.path.exists(index):
+            os.makedirs(os.path.dirname(index), exist_ok=True)
+            build_index(DUMP, index)
+        with open(QUERIES, encoding="utf-8") as lines:
+            return index, known(index, [json.loads(line)["query"] for line in lines])
+    index = synthetic_index(20000)
+    return index, some_titles(index, 300)
+
+
+def known(index, queries):
+    """Those without a word that the index lacks: looking for a better one is another matter."""
+    with Daemon(index, "--quiet") as daemon, Connection(daemon.path) as rpc:
+        words = {word for query in queries for word in re.findall(r"\w+", query)}
+        missing = {word for word in words if rpc.call("search", word, 0)["hits"] == 0}
+        return [query for query in queries if missing.isdisjoint(re.findall(r"\w+", query))]
+
+
+def some_titles(index, count):
+    with Daemon(index, "--quiet") as daemon, Connection(daemon.path) as rpc:
+        random.seed(1)
+        return [rpc.call("random", random.getrandbits(32))["title"] for _ in range(count)]
+
+
+def write_requests(name, queries, **options):
+    path = os.path.join(scratch(), name)
+    with open(path, "wb") as out:
+        for query in queries:
+            out.write(b"\x94\x00\xce\x80\0\0\0" + msgpack.packb("search") +
+                      msgpack.packb([{"query": query, "snippets": False, "rank": "bm25",
+                                      **options}]))
+    return path
+
+
+def processor_ns(daemon):
+    """What the daemon and its workers, which are processes, have used so far."""
+    with open(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children",
+              encoding="ascii") as children:
+        pids = [daemon.process.pid, *map(int, children.read().split())]
+    total = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as stat:
+            total += int(stat.read().split()[0])
+    return total
+
+
+def run(*command):
+    return json.loads(subprocess.run([*map(str, command)], stdout=subprocess.PIPE, check=True,
+                                     text=True).stdout)
+
+
+def middle(rows):
+    return statistics.median(rows)
+
+
+def spread(rows, digits):
+    return f"{middle(rows):.{digits}f} ({min(rows):.{digits}f} to {max(rows):.{digits}f})"
+
+
+def row(what, value, goal, good):
+    print(f"| {what} | {value} | {goal} | {'holds' if good else 'MISSED'} |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--rate", type=float, default=500)
+    args = parser.parse_args()
+    index, queries = prepare()
+    quick = write_requests("quick", queries)
+    slow = write_requests("slow", queries, exact_hits=True)
+    prefixes = os.path.join(scratch(), "prefixes")
+    with open(prefixes, "w", encoding="utf-8") as out:
+        out.writelines(title[:1 + i % 8] + "\n" for i, title in enumerate(some_titles(index, 1000)))
+
+    daemons = {n: Daemon(index, "--quiet", "--workers", f"processes:{n}") for n in (1, 2)}
+    seconds = ("-s", args.seconds)
+    alone, added, cost, packed, speedup, idle, busy, searches = ([] for _ in range(8))
+    for _ in range(args.rounds):
+        inside = run(INPROCESS, index, quick, args.seconds)
+        socket = run(LOAD, "frames", daemons[1].path, quick, "-c", 1, *seconds)["p50_us"]
+        alone.append(inside["search_us"])
+        packed.append(inside["whole_us"] - inside["search_us"])
+        added.append(socket - inside["search_us"])
+        used_ns = processor_ns(daemons[1])
+        answers = run(LOAD, "frames", daemons[1].path, quick, "-c", 8, *seconds, "-w", 0)["answers"]
+        cost.append((processor_ns(daemons[1]) - used_ns) / 1e3 / answers - inside["processor_us"])
+        rates = [run(LOAD, "frames", daemons[n].path, slow, "-c", 2 * BUSY_CONNECTIONS,
+                     *seconds)["per_second"] for n in (1, 2)]
+        speedup.append(rates[1] / rates[0])
+        prefix = (LOAD, "rpc", daemons[2].path, prefixes, "-m", "prefix", "-r", args.rate, "-c", 4,
+                  "-p", 64)
+        idle.append(run(*prefix, *seconds))
+        with subprocess.Popen([*map(str, (LOAD, "frames", daemons[2].path, slow, "-c",
+                                          BUSY_CONNECTIONS, "-s", args.seconds + 1))],
+                              stdout=subprocess.PIPE, text=True) as others:
+            busy.append(run(*prefix, *seconds, "-w", 0.5))
+            searches.append(json.loads(others.communicate()[0])["per_second"])
+
+    print(describe())
+    print(f"{len(queries)} queries of {os.path.basename(index)}, first ten by BM25; {args.rounds} "
+          f"rounds of {args.seconds:g} s; load average at the end {os.getloadavg()[0]:.2f}\n")
+    print("| | median (least to most) | goal | |\n|---|---|---|---|")
+    print(f"| a search in process, us | {spread(alone, 1)} | | |")
+    what = "socket, rings and MessagePack add"
+    row(f"{what}: latency, us", spread(added, 1), "< 15", middle(added) < 15)
+    print(f"| of which MessagePack in and out, us | {spread(packed, 1)} | | |")
+    row(f"{what}: processor time, us", spread(cost, 1), "< 15", middle(cost) < 15)
+    row("2 workers to 1, searches a second", spread(speedup, 2), ">= 1.9", middle(speedup) >= 1.9)
+    for what, results in (("nothing else", idle), ("both workers searching", busy)):
+        for key in ("p50_us", "p99_us", "p999_us"):
+            values = [result[key] for result in results]
+            name = f"prefix at {args.rate:g}/s, {what}: {key[:-3]}, us"
+            if results is busy and key == "p99_us":
+                row(name, spread(values, 0), "< 1000", middle(values) < 1000)
+            else:
+                print(f"| {name} | {spread(values, 0)} | | |")
+    print(f"| searches a second meanwhile | {spread(searches, 0)} | | |")
+    for daemon in daemons.values():
+        daemon.stop()
+
+
+if __name__ == "__main__":
+    main()
