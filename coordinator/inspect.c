@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -89,24 +90,34 @@ static int verify(const struct index_file *file, bool json, struct fault *why)
     return 0;
 }
 
+struct moment {
+    char text[32];
+};
+
+static struct moment moment_of(uint64_t unix_s)
+{
+    struct moment moment = {""};
+    time_t seconds = (time_t)unix_s;
+    struct tm utc;
+    if (gmtime_r(&seconds, &utc))
+        strftime(moment.text, sizeof moment.text, "%Y-%m-%d %H:%M:%S UTC", &utc);
+    return moment;
+}
+
 static void print_text(const struct index_file *file, const struct index_view *view)
 {
     const struct index_meta *meta = view->meta;
-    char built[32] = "";
-    time_t seconds = (time_t)meta->built_unix_s;
-    struct tm utc;
-    if (gmtime_r(&seconds, &utc))
-        strftime(built, sizeof built, "%Y-%m-%d %H:%M:%S UTC", &utc);
     printf("%s: forklore index, layout %u.%u, %zu bytes\n", file->path, file->image->version_major,
            file->image->version_minor, file->bytes);
-    printf("  source   %s%s%s%s\n", meta->source, *meta->site ? " (" : "", meta->site,
-           *meta->site ? ")" : "");
-    printf("  built    %s\n", built);
+    printf("  source   %s%s%s%s, %" PRIu64 " bytes\n", meta->source, *meta->site ? " (" : "",
+           meta->site, *meta->site ? ")" : "", meta->source_bytes);
+    printf("  built    %s\n", moment_of(meta->built_unix_s).text);
     printf("  pages    %" PRIu32 "\n  titles   %" PRIu32 "\n  edges    %" PRIu64 "\n",
            meta->page_count, meta->title_count, meta->edge_count);
     if (view->rank.info)
-        printf("  ranks    damping %g, %u iterations, last change %.3g\n", view->rank.info->damping,
-               view->rank.info->iterations, view->rank.info->change);
+        printf("  ranks    damping %g, %u iterations, last change %.3g, %s\n",
+               view->rank.info->damping, view->rank.info->iterations, view->rank.info->change,
+               moment_of(view->rank.info->finished_unix_s).text);
     printf("  %-16s %14s %14s  %s\n", "section", "offset", "bytes", "xxh64");
     for (uint32_t s = 0; s < file->image->section_count; s++) {
         const struct section *section = &file->image->sections[s];
@@ -130,6 +141,16 @@ static void print_json_text(const char *key, const char *text)
     putchar('"');
 }
 
+static void print_json_ranks(const struct rank_info *info)
+{
+    printf(",\"ranks\":{\"iterations\":%u,\"finished_unix_s\":%" PRIu64, info->iterations,
+           info->finished_unix_s);
+    /* A damaged file's need not be numbers. */
+    if (isfinite(info->damping) && isfinite(info->change))
+        printf(",\"damping\":%.17g,\"change\":%.17g", info->damping, info->change);
+    putchar('}');
+}
+
 static void print_json(const struct index_file *file, const struct index_view *view)
 {
     const struct index_meta *meta = view->meta;
@@ -138,6 +159,9 @@ static void print_json(const struct index_file *file, const struct index_view *v
     print_json_text("path", file->path);
     print_json_text("source", meta->source);
     print_json_text("site", meta->site);
+    printf(",\"source_bytes\":%" PRIu64, meta->source_bytes);
+    if (view->rank.info)
+        print_json_ranks(view->rank.info);
     printf(",\"built_unix_s\":%" PRIu64 ",\"pages\":%" PRIu32 ",\"titles\":%" PRIu32
            ",\"edges\":%" PRIu64 ",\"has_text\":%s,\"sections\":[",
            meta->built_unix_s, meta->page_count, meta->title_count, meta->edge_count,

@@ -16,7 +16,7 @@ import unittest
 import msgpack
 
 from harness import (FORKLORE, IDS, LINKS, PAGES, PATIENCE_S, REDIRECTS, WORKER_COUNT, WORKER_MODE,
-                     DaemonTest, pagerank, run, scratch, small_index)
+                     DaemonTest, pagerank, run, scratch, small_dump, small_index)
 
 DONE, NOT_FOUND, USAGE, UNREACHABLE, REFUSED = range(5)
 COMMANDS = ("lookup prefix page links backlinks rank top random related path submit jobs job cancel "
@@ -262,6 +262,10 @@ class CommandTest(DaemonTest):
         done = run(FORKLORE, "info", small_index())
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(b"Small wiki", done.stdout)
+        told = json.loads(run(FORKLORE, "--json", "info", small_index()).stdout)
+        self.assertEqual(told["source_bytes"], len(small_dump().encode()))
+        self.assertEqual(told["ranks"]["damping"], 0.85)
+        self.assertLess(abs(told["ranks"]["finished_unix_s"] - told["built_unix_s"]), PATIENCE_S)
         self.assertEqual(json.loads(run(FORKLORE, "--json", "info", small_index()).stdout),
                          json.loads(run(FORKLORE, "info", small_index(), "--json").stdout))
         self.assertEqual(run(FORKLORE, "verify", small_index()).returncode, 0)
