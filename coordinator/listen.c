@@ -127,26 +127,57 @@ static int bind_and_listen(struct session_host *host, const struct sockaddr_un *
     return 0;
 }
 
+/* Takes the lock, and the place from whoever is dead. */
+static int claim(struct session_host *host, const char *path, struct sockaddr_un *address,
+                 struct fault *why)
+{
+    *address = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address->sun_path)
+        return fault_set(why, ENAMETOOLONG,
+                         "socket path %.40s... has %zu bytes; the system allows %zu", path,
+                         strlen(path), sizeof address->sun_path - 1);
+    memcpy(address->sun_path, path, strlen(path));
+    host->path = strdup(path);
+    if (!host->path || asprintf(&host->lock_path, "%s.lock", path) < 0)
+        return fault_set(why, ENOMEM, "no memory for %s", path);
+    int err = take_lock(host, why);
+    return err ? err : remove_stale(host, address, why);
+}
+
+static void release(struct session_host *host)
+{
+    if (host->lock_fd < 0)
+        return;
+    unlink(host->lock_path);
+    close(host->lock_fd);
+    host->lock_fd = -1;
+}
+
+int session_host_check(const char *path, struct fault *why)
+{
+    struct session_host host = {.listen_fd = -1, .lock_fd = -1};
+    struct sockaddr_un address;
+    int err = claim(&host, path, &address, why);
+    release(&host);
+    free(host.path);
+    free(host.lock_path);
+    return err;
+}
+
 int session_host_init(struct session_host *host, struct loop *loop, const char *path,
                       const struct session_limits *limits, struct fault *why)
 {
     *host = (struct session_host){.loop = loop, .limits = *limits, .listen_fd = -1, .lock_fd = -1};
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        return fault_set(why, ENAMETOOLONG,
-                         "socket path %.40s... has %zu bytes; the system allows %zu", path,
-                         strlen(path), sizeof address.sun_path - 1);
-    memcpy(address.sun_path, path, strlen(path));
+    struct sockaddr_un address;
     host->slot_count = 1;
     while (host->slot_count < limits->connections)
         host->slot_count *= 2;
     host->slots = calloc(host->slot_count, sizeof(struct session *));
-    host->path = strdup(path);
-    if (!host->slots || !host->path || asprintf(&host->lock_path, "%s.lock", path) < 0)
-        return fault_set(why, ENOMEM, "no memory for %u connections", limits->connections);
-    int err = take_lock(host, why);
+    int err = 0;
+    if (!host->slots)
+        err = fault_set(why, ENOMEM, "no memory for %u connections", limits->connections);
     if (!err)
-        err = remove_stale(host, &address, why);
+        err = claim(host, path, &address, why);
     if (!err)
         err = bind_and_listen(host, &address, why);
     return err;
@@ -160,9 +191,5 @@ void session_host_stop(struct session_host *host)
         close(host->listen_fd);
         host->listen_fd = -1;
     }
-    if (host->lock_fd >= 0) {
-        unlink(host->lock_path);
-        close(host->lock_fd);
-        host->lock_fd = -1;
-    }
+    release(host);
 }

@@ -8,6 +8,7 @@
 #include "coordinator/scratch.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -28,6 +29,11 @@ static int serve(int argc, char **argv)
         return status < 0 ? 2 : 0;
     if (options.source == SOURCE_INDEX)
         return daemon_serve(&options, options.source_path);
+    struct fault why;
+    if (session_host_check(options.socket_path, &why) < 0) {
+        fprintf(stderr, "forklored: %s\n", why.text);
+        return 1;
+    }
     status = oneshot_build_source(&options);
     if (!status)
         status = daemon_serve(&options, scratch_path(SCRATCH_INDEX));

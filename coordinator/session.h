@@ -66,6 +66,10 @@ struct session_host {
     unsigned holding; /* sessions with parts */
 };
 
+/* Whether a daemon could listen at `path` now: 0, or why not. For a start that has much to do
+ * before it would find out. */
+int session_host_check(const char *path, struct fault *why);
+
 /* Binds and listens at `path`: a socket left by a dead daemon is replaced, a living one's is not
  * touched (-EADDRINUSE). Accepting begins with session_host_accept(). */
 int session_host_init(struct session_host *host, struct loop *loop, const char *path,

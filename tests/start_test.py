@@ -144,6 +144,9 @@ class Sockets(StartTest):
             inode = os.stat(self.path).st_ino
             for _ in range(3):
                 self.refuse(1, f"{self.path}: in use by a running daemon")
+            # Before there is anything to build, too.
+            self.refuse(1, f"{self.path}: in use by a running daemon",
+                        arguments=["--socket", self.path, "--dump", "/nonexistent"])
             self.assertEqual(os.stat(self.path).st_ino, inode)
             self.assert_serves(first)
             self.assertTrue(first.leftovers(), "its segments are gone")
