@@ -413,7 +413,6 @@ void exchange_publish(struct exchange *x, struct exchange_shares shares)
     x->slice = NULL;
     x->round++;
     begin_collecting(x, x->round);
-    x->messages_sent++;
     /* Whoever sleeps does so until a round is complete, so only the last to publish it wakes them:
      * with more workers than processors every other wake-up is a switch for nothing. Rounds are
      * published and looked at with seq_cst, so of two that publish at once one sees both. */

@@ -60,7 +60,7 @@ struct exchange {
     unsigned slot;
     int64_t round;            /* the last one published by this slot, -1: none yet */
     const struct bell *bells; /* [workers] */
-    uint64_t bytes_sent, messages_sent, wakeups;
+    uint64_t bytes_sent, wakeups;
     /* exchange.c's: */
     unsigned char *memory;
     struct ring_writer out;

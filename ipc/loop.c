@@ -176,7 +176,6 @@ static struct io_uring_sqe *next_sqe(struct loop *loop)
         MUST(attempt < SUBMIT_ATTEMPTS);
         nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
-    loop->stats.submissions++;
     return sqe;
 }
 

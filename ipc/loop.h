@@ -117,7 +117,7 @@ uint64_t loop_now_ns(void); /* CLOCK_MONOTONIC */
 
 /* Counters since creation, for status and benchmarks. */
 struct loop_stats {
-    uint64_t enters, submissions, completions;
+    uint64_t enters, completions;
 };
 struct loop_stats loop_stats(const struct loop *loop);
 

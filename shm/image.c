@@ -228,14 +228,8 @@ void image_publish(struct image_header *header, uint64_t generation)
 {
     header->generation = generation;
     /* Release: everything written to the segment before, the generation included, is visible to
-     * whoever sees 1. Pairs with the acquire load in image_ready(). */
+     * whoever sees 1 with an acquire load. */
     atomic_store_explicit(&header->ready, 1, memory_order_release);
-}
-
-bool image_ready(const struct image_header *header)
-{
-    /* Acquire: pairs with the release store in image_publish(). */
-    return atomic_load_explicit(&header->ready, memory_order_acquire) == 1;
 }
 
 int image_plan(struct image_header *header, const struct image_part *parts, size_t part_count,

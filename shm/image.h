@@ -29,10 +29,9 @@ const struct section *image_find(const struct image_header *header, enum section
 const void *image_section(const struct image_header *header, enum section_kind kind,
                           uint64_t *bytes);
 
-/* Marks a filled segment as complete: stores the generation, then ready with release order, the
- * partner of the acquire load in image_ready(). Nobody writes the segment afterwards. */
+/* Marks a filled segment as complete: stores the generation, then ready with release order, for who
+ * looks at a segment that it has not inherited. Nobody writes the segment afterwards. */
 void image_publish(struct image_header *header, uint64_t generation);
-bool image_ready(const struct image_header *header);
 
 /* An image being put together: sections in heap memory that the caller keeps until it is written.
  * The cold TEXT section is a file descriptor to copy from. */

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -188,7 +189,6 @@ int seg_create_sparse(struct seg *seg, const struct seg_owner *owner, const char
         return fault_set(why, EINVAL, "segment %s: impossible size %zu", label, bytes);
     snprintf(seg->name, sizeof seg->name, "%.63s.%.31s", owner->name, label);
     seg->bytes = round_to_pages(bytes);
-    seg->writable = true;
     seg->fd = shm_open(seg->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (seg->fd < 0) {
         int err = errno;
@@ -252,7 +252,6 @@ int seg_seal(struct seg *seg, struct fault *why)
     seg_close(seg);
     seg->fd = fd;
     seg->base = base;
-    seg->writable = false;
     return 0;
 }
 

@@ -12,7 +12,6 @@
 
 #include "shm/fault.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,10 +25,9 @@ struct seg_owner {
 
 struct seg {
     char name[SEG_NAME_BYTES];
-    void *base;    /* shared mapping, `bytes` long; NULL when not mapped */
-    size_t bytes;  /* a multiple of the page size */
-    int fd;        /* -1 once closed */
-    bool writable; /* of this mapping */
+    void *base;   /* shared mapping, `bytes` long; NULL when not mapped */
+    size_t bytes; /* a multiple of the page size */
+    int fd;       /* -1 once closed */
 };
 
 #define SEG_NONE                                                                                   \

@@ -368,7 +368,6 @@ static void test_loop_does_not_sleep_on_completions(void **unused)
     assert_int_equal(loop_run(loop, false), 0);
     assert_true(loop_stats(loop).enters == enters);
     assert_int_equal(loop_stats(loop).completions, 3);
-    assert_int_equal(loop_stats(loop).submissions, 3);
     alarm(0);
     loop_destroy(&loop);
 }
