@@ -26,14 +26,6 @@ static int misused(const char *command, const char *what)
     return EXIT_USAGE;
 }
 
-static bool parse_u64(const char *text, uint64_t least, uint64_t most, uint64_t *value)
-{
-    char *end;
-    errno = 0;
-    *value = strtoull(text, &end, 10);
-    return !errno && end != text && !*end && *text != '-' && *value >= least && *value <= most;
-}
-
 /* --- build ----------------------------------------------------------------------------------- */
 
 static const char build_help[] =
@@ -86,7 +78,7 @@ int oneshot_build(int argc, char **argv)
             options.kind = BUILD_GRAPH;
             break;
         case OPT_LEVEL:
-            if (!parse_u64(optarg, 1, 19, &level))
+            if (!options_number(optarg, 10, 1, 19, &level))
                 return misused("build", "--level takes a number from 1 to 19");
             options.zstd_level = (int)level;
             break;
@@ -166,7 +158,7 @@ static int parse_generate(struct generate_request *request, int argc, char **arg
             most = UINT64_MAX;
         else if (option == OPT_WORDS || option == OPT_LINKS)
             most = 100000;
-        if (option >= OPT_PAGES && !parse_u64(optarg, least, most, &number))
+        if (option >= OPT_PAGES && !options_number(optarg, 10, least, most, &number))
             return misused("generate", "a number is out of range");
         switch (option) {
         case 'o':

@@ -98,17 +98,12 @@ static int usage(const char *format, ...)
     return -EINVAL;
 }
 
-/* A whole number in [least, most]. */
-static bool parse_number(const char *text, int base, unsigned long least, unsigned long most,
-                         unsigned *value)
+bool options_number(const char *text, int base, uint64_t least, uint64_t most, uint64_t *value)
 {
     char *end;
     errno = 0;
-    unsigned long number = strtoul(text, &end, base);
-    if (errno || end == text || *end || *text == '-' || number < least || number > most)
-        return false;
-    *value = (unsigned)number;
-    return true;
+    *value = strtoull(text, &end, base);
+    return !errno && end != text && !*end && *text != '-' && *value >= least && *value <= most;
 }
 
 /* "processes:4", "threads", ...; false if it is neither. */
@@ -121,7 +116,12 @@ static bool parse_workers(const char *text, enum worker_mode *mode, unsigned *wo
         *mode = WORKERS_THREADS;
     else
         return false;
-    return !text[length] || parse_number(text + length + 1, 10, 1, EXCHANGE_WORKERS_MAX, workers);
+    if (!text[length])
+        return true;
+    uint64_t number;
+    bool good = options_number(text + length + 1, 10, 1, EXCHANGE_WORKERS_MAX, &number);
+    *workers = (unsigned)number;
+    return good;
 }
 
 static int set_source(struct serve_options *options, enum source_kind kind, const char *path)
@@ -142,12 +142,14 @@ static int choose(const char *option, const char *text, const char *const *choic
     return usage("%s: \"%s\" is none of its values", option, text);
 }
 
-static int number_option(const char *option, const char *text, int base, unsigned long least,
-                         unsigned long most, unsigned *value)
+static int number_option(const char *option, const char *text, int base, unsigned least,
+                         unsigned most, unsigned *value)
 {
-    if (parse_number(text, base, least, most, value))
-        return 0;
-    return usage("%s: \"%s\" is no number from %lu to %lu", option, text, least, most);
+    uint64_t number;
+    if (!options_number(text, base, least, most, &number))
+        return usage("%s: \"%s\" is no number from %u to %u", option, text, least, most);
+    *value = (unsigned)number;
+    return 0;
 }
 
 static int take_option(struct serve_options *options, int option)

@@ -32,4 +32,7 @@ struct serve_options {
 /* 0: serve; 1: done (--help, --version); -EINVAL: usage, told on stderr. */
 int options_parse(struct serve_options *options, int argc, char **argv);
 
+/* A whole number in [least, most] and nothing else; `*value` is undefined if it is none. */
+bool options_number(const char *text, int base, uint64_t least, uint64_t most, uint64_t *value);
+
 #endif
