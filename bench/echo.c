@@ -102,7 +102,7 @@ int main(int argc, char **argv)
         fputs("usage: echo SOCKET\n", stderr);
         return 2;
     }
-    strcpy(address.sun_path, argv[1]);
+    memcpy(address.sun_path, argv[1], strlen(argv[1]));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 ||
         listen(fd, 512) < 0) {

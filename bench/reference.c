@@ -167,6 +167,8 @@ static void convert(const char *in_path, const char *csr_path, const char *edges
             fprintf(out, "%" PRIu64 " %" PRIu32 "\n", v, g.targets[i]);
     if (fclose(out))
         die("cannot write", edges_path);
+    free(g.offsets);
+    free(g.targets);
 }
 
 static struct graph load(const char *path)
@@ -222,6 +224,10 @@ static void rank(const char *path, unsigned iterations, double damping, const ch
     write_all(out, x, sizeof *x, g.n, out_path);
     if (fclose(out))
         die("cannot write", out_path);
+    free(x);
+    free(y);
+    free(g.offsets);
+    free(g.targets);
 }
 
 int main(int argc, char **argv)
