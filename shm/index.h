@@ -8,6 +8,7 @@
 
 #include "shm/graph.h"
 #include "shm/image.h"
+#include "shm/passages.h"
 #include "shm/postings.h"
 #include "shm/rank.h"
 #include "shm/spmv.h"
@@ -26,7 +27,8 @@ struct index_view {
     struct graph_view graph;
     struct spmv_view spmv; /* zero in an index that was written without */
     struct rank_view rank;
-    struct search_view search; /* search.info is NULL in an index without full-text search */
+    struct search_view search;     /* search.info is NULL in an index without full-text search */
+    struct passages_view passages; /* with it */
 };
 
 /* Binds a view to a checked image (image_check_header). Sections that are missing or whose sizes

@@ -18,6 +18,38 @@ static uint32_t length_width(uint64_t bytes, uint64_t pages)
     return bytes == pages ? 1 : bytes == 2 * pages ? 2 : 4;
 }
 
+static int bind_passages(struct index_view *view, const char *name, struct fault *why)
+{
+    static const enum section_kind kinds[] = {SECTION_PASSAGE_PAGES, SECTION_PASSAGES,
+                                              SECTION_PASSAGE_DICTIONARY, SECTION_PASSAGE_BYTES};
+    const struct section *sections[sizeof kinds / sizeof *kinds];
+    const uint64_t n = view->meta->page_count;
+    uint64_t bytes;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        sections[i] = image_find(view->image, kinds[i]);
+        if (!sections[i])
+            return fault_set(why, EINVAL, "%s: section %s is missing", name,
+                             section_name(kinds[i]));
+    }
+    if (sections[0]->bytes != (n + 1) * sizeof(struct passage_page) ||
+        sections[1]->bytes % sizeof(struct passage))
+        return fault_set(why, EINVAL,
+                         "%s: sections %s and %s have %" PRIu64 " and %" PRIu64
+                         " bytes, which %" PRIu64 " pages cannot have",
+                         name, section_name(kinds[0]), section_name(kinds[1]), sections[0]->bytes,
+                         sections[1]->bytes, n);
+    view->passages = (struct passages_view){
+        .pages = image_section(view->image, kinds[0], &bytes),
+        .passages = image_section(view->image, kinds[1], &bytes),
+        .count = sections[1]->bytes / sizeof(struct passage),
+        .dictionary = image_section(view->image, kinds[2], &bytes),
+        .dictionary_bytes = sections[2]->bytes,
+        .at = sections[3]->offset,
+        .bytes = sections[3]->bytes,
+    };
+    return 0;
+}
+
 int index_bind_search(struct index_view *view, const char *name, struct fault *why)
 {
     static const enum section_kind kinds[KINDS] = {
@@ -65,7 +97,7 @@ int index_bind_search(struct index_view *view, const char *name, struct fault *w
         .page_count = view->meta->page_count,
     };
     search_norms(view->search.norms, info, view->meta->page_count);
-    return 0;
+    return bind_passages(view, name, why);
 }
 
 /* --- Checking ------------------------------------------------------------------------------ */
@@ -372,5 +404,7 @@ int index_verify_search(const struct index_view *view, const char *name, struct 
     if (!rc && c.postings != search->info->postings)
         rc = bad(&c, SECTION_SEARCH_INFO, "%" PRIu64 " postings, not %" PRIu64, c.postings,
                  search->info->postings);
+    if (!rc)
+        rc = passages_verify(&view->passages, view->meta->page_count, name, why);
     return rc;
 }

@@ -70,7 +70,11 @@
     X(WORD_BLOCKS, "word-blocks", sizeof(struct word_block), HOT)                                  \
     X(WORD_BYTES, "word-bytes", 1, HOT)                                                            \
     X(POSTINGS, "postings", 1, HOT)                                                                \
-    X(POSITIONS, "positions", 1, HOT)
+    X(POSITIONS, "positions", 1, HOT)                                                              \
+    X(PASSAGE_PAGES, "passage-pages", sizeof(struct passage_page), HOT)                            \
+    X(PASSAGES, "passages", sizeof(struct passage), HOT)                                           \
+    X(PASSAGE_DICTIONARY, "passage-dictionary", 1, HOT)                                            \
+    X(PASSAGE_BYTES, "passage-bytes", 1, COLD)
 
 enum section_kind {
     SECTION_NONE,
@@ -199,6 +203,20 @@ struct word_block {
     uint64_t positions_at; /* likewise, in section positions */
 };
 
+/* The readable text in pieces (passages.h). One element more than pages is the end. */
+struct passage_page {
+    uint64_t at;    /* of its first passage, in section passage-bytes */
+    uint32_t first; /* of its passages */
+    uint32_t reserved;
+};
+
+struct passage {
+    uint32_t word; /* of the page: the first one that begins here */
+    uint32_t at;   /* from its page's */
+};
+
+static_assert(sizeof(struct passage_page) == 16, "layout 2.0");
+static_assert(sizeof(struct passage) == 8, "layout 2.0");
 static_assert(sizeof(struct search_info) == 64, "layout 2.0");
 static_assert(sizeof(struct word_block) == 32, "layout 2.0");
 static_assert(sizeof(struct section) == 32, "layout 2.0");

@@ -208,14 +208,18 @@ static int add_word(struct postings_build *b, const char *key, uint32_t length, 
 }
 
 static int add_text(struct postings_build *b, enum search_field field, const char *text,
-                    size_t length, uint32_t *count)
+                    size_t length, const struct word_places *places, uint32_t *count)
 {
+    const uint32_t place_count = places ? places->count : 0;
+    uint32_t place = 0;
     char key[WORD_KEY_BYTES] = {WORD_NAME_FIELD};
     struct word word;
     int rc = 0;
     *count = 0;
     words_init(&b->words, text, length);
     while (!rc && words_next(&b->words, &word)) {
+        for (; place < place_count && word.start >= places->at[place]; place++)
+            places->words[place] = *count;
         if (field == FIELD_NAME) {
             memcpy(key + 1, word.bytes, word.length);
             rc = add_word(b, key, word.length + 1, (*count)++);
@@ -223,6 +227,8 @@ static int add_text(struct postings_build *b, enum search_field field, const cha
             rc = add_word(b, word.bytes, word.length, (*count)++);
         }
     }
+    for (; place < place_count; place++)
+        places->words[place] = *count;
     return rc;
 }
 
@@ -323,14 +329,15 @@ static int reserve_lengths(struct postings_build *b)
 }
 
 int postings_build_add(struct postings_build *b, const char *name, size_t name_length,
-                       const char *body, size_t body_length, struct fault *why)
+                       const char *body, size_t body_length, const struct word_places *places,
+                       struct fault *why)
 {
     uint32_t body_words = 0, name_words = 0;
     int rc = reserve_lengths(b);
     if (!rc)
-        rc = add_text(b, FIELD_NAME, name, name_length, &name_words);
+        rc = add_text(b, FIELD_NAME, name, name_length, NULL, &name_words);
     if (!rc)
-        rc = add_text(b, FIELD_BODY, body, body_length, &body_words);
+        rc = add_text(b, FIELD_BODY, body, body_length, places, &body_words);
     if (rc)
         return fault_set(why, ENOMEM, "out of memory for the words of %" PRIu32 " pages",
                          b->page_count + 1);

@@ -19,9 +19,17 @@ int postings_build_create(struct postings_build **build, const char *folder, siz
                           struct fault *why);
 void postings_build_destroy(struct postings_build **build);
 
-/* The next vertex: its title and its readable text. */
+/* Places in a body, ascending, of which each is told how many words begin before it. */
+struct word_places {
+    const uint32_t *at;
+    uint32_t *words;
+    uint32_t count;
+};
+
+/* The next vertex: its title and its readable text; `places` may be NULL. */
 int postings_build_add(struct postings_build *build, const char *name, size_t name_length,
-                       const char *body, size_t body_length, struct fault *why);
+                       const char *body, size_t body_length, const struct word_places *places,
+                       struct fault *why);
 
 struct byte_buffer {
     unsigned char *data;

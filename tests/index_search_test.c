@@ -41,7 +41,7 @@ static void build(struct postings_built *built)
             used += (size_t)snprintf(text + used, sizeof text - used, "w%u%s ",
                                      random_below(&random, 1 + random_below(&random, 90)),
                                      random_below(&random, 200) ? "" : "averylongtailofaword");
-        assert_int_equal(postings_build_add(build, "A name", 6, text, used, &why), 0);
+        assert_int_equal(postings_build_add(build, "A name", 6, text, used, NULL, &why), 0);
     }
     assert_int_equal(postings_build_finish(build, built, &why), 0);
     built->info.ids_ascend = 1;
@@ -52,6 +52,7 @@ static void make(struct fixture *f)
 {
     static struct index_meta meta = {.page_count = PAGES, .title_count = PAGES};
     static struct page pages[PAGES];
+    static const struct passage_page no_text[PAGES + 1];
     struct postings_built built;
     struct image_header header;
     struct fault why;
@@ -72,6 +73,10 @@ static void make(struct fixture *f)
         PART(WORD_BYTES, built.word_bytes.data, built.word_bytes.bytes),
         PART(POSTINGS, built.postings.data, built.postings.bytes),
         PART(POSITIONS, built.positions.data, built.positions.bytes),
+        PART(PASSAGE_PAGES, no_text, sizeof no_text),
+        PART(PASSAGES, no_text, 0),
+        PART(PASSAGE_DICTIONARY, no_text, 0),
+        PART(PASSAGE_BYTES, no_text, 0),
     };
 #undef PART
     const size_t count = sizeof parts / sizeof *parts;

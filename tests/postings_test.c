@@ -88,7 +88,7 @@ static void build(const struct corpus *corpus, size_t budget, struct postings_bu
         char name[32];
         snprintf(name, sizeof name, "Page %" PRIu32 " w1", page);
         assert_int_equal(postings_build_add(build, name, strlen(name), corpus->texts[page],
-                                            strlen(corpus->texts[page]), &why),
+                                            strlen(corpus->texts[page]), NULL, &why),
                          0);
     }
     assert_int_equal(postings_build_finish(build, built, &why), 0);
@@ -209,8 +209,9 @@ static void test_words_of_one_page(void **state)
     char name[WORD_MAX_BYTES];
     memset(name, 'a', sizeof name);
     assert_int_equal(postings_build_create(&build, "/tmp", 0, &why), 0);
-    assert_int_equal(postings_build_add(build, "n", 1, "x y", 3, &why), 0);
-    assert_int_equal(postings_build_add(build, name, sizeof name, "twice x once y twice", 20, &why), 0);
+    assert_int_equal(postings_build_add(build, "n", 1, "x y", 3, NULL, &why), 0);
+    assert_int_equal(
+        postings_build_add(build, name, sizeof name, "twice x once y twice", 20, NULL, &why), 0);
     assert_int_equal(postings_build_finish(build, &built, &why), 0);
     postings_build_destroy(&build);
     const struct search_view view = postings_built_view(&built);
@@ -268,8 +269,8 @@ static void test_long_pages(void **state)
         for (uint32_t i = 0; i < count; i++)
             memcpy(text + (size_t)2 * i, i % 3 ? "a " : "b ", 2);
         assert_int_equal(postings_build_create(&build, "/tmp", 0, &why), 0);
-        assert_int_equal(postings_build_add(build, "n", 1, "a", 1, &why), 0);
-        assert_int_equal(postings_build_add(build, "m", 1, text, 2 * (size_t)count, &why), 0);
+        assert_int_equal(postings_build_add(build, "n", 1, "a", 1, NULL, &why), 0);
+        assert_int_equal(postings_build_add(build, "m", 1, text, 2 * (size_t)count, NULL, &why), 0);
         assert_int_equal(postings_build_finish(build, &built, &why), 0);
         postings_build_destroy(&build);
         const struct search_view view = postings_built_view(&built);
@@ -299,7 +300,7 @@ static void test_an_index_of_no_words(void **state)
     struct word_entry entry;
     struct fault why;
     assert_int_equal(postings_build_create(&build, "/tmp", 0, &why), 0);
-    assert_int_equal(postings_build_add(build, "", 0, "...", 3, &why), 0);
+    assert_int_equal(postings_build_add(build, "", 0, "...", 3, NULL, &why), 0);
     assert_int_equal(postings_build_finish(build, &built, &why), 0);
     const struct search_view view = postings_built_view(&built);
     assert_int_equal(built.info.words, 0);
@@ -314,7 +315,7 @@ static void test_a_folder_that_is_missing(void **state)
     struct postings_build *build;
     struct fault why = {""};
     assert_int_equal(postings_build_create(&build, "/nonexistent", 1, &why), 0);
-    assert_true(postings_build_add(build, "a", 1, "b", 1, &why) < 0);
+    assert_true(postings_build_add(build, "a", 1, "b", 1, NULL, &why) < 0);
     assert_non_null(strstr(why.text, "/nonexistent"));
     postings_build_destroy(&build);
 }

@@ -83,8 +83,8 @@ static void wiki_init(struct wiki *w, uint32_t count, unsigned vocabulary, unsig
             w->name[v][i] = (uint8_t)any_word(vocabulary);
         write_words(w->body[v], body);
         write_words(w->name[v], name);
-        assert_int_equal(postings_build_add(build, name, strlen(name), body, strlen(body), &why),
-                         0);
+        assert_int_equal(
+            postings_build_add(build, name, strlen(name), body, strlen(body), NULL, &why), 0);
         for (unsigned word = 1; word < 256; word++) {
             w->having[0][word] += strchr((const char *)w->body[v], (int)word) != NULL;
             w->having[1][word] += strchr((const char *)w->name[v], (int)word) != NULL;
@@ -407,7 +407,7 @@ static void expect_snippet(const char *asked, const char *text, const char *part
     struct snippet snippet;
     struct fault why;
     assert_int_equal(search_query_parse(&query, asked, strlen(asked), &why), 0);
-    snippet_find(&query, text, strlen(text), &snippet);
+    snippet_find(&query, text, strlen(text), 0, strlen(text), 0, &snippet);
     assert_true(snippet.start + snippet.length <= strlen(text));
     assert_true(snippet.length <= SNIPPET_BYTES);
     assert_int_equal(snippet.mark_count, marks);
@@ -462,7 +462,8 @@ static void test_suggestions(void **state)
     w.pages = room(3, sizeof *w.pages);
     assert_int_equal(postings_build_create(&build, "/tmp", 0, &why), 0);
     for (int i = 0; i < 3; i++)
-        assert_int_equal(postings_build_add(build, "x", 1, texts[i], strlen(texts[i]), &why), 0);
+        assert_int_equal(postings_build_add(build, "x", 1, texts[i], strlen(texts[i]), NULL, &why),
+                         0);
     assert_int_equal(postings_build_finish(build, &w.built, &why), 0);
     postings_build_destroy(&build);
     w.view.search = postings_built_view(&w.built);

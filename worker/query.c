@@ -57,6 +57,7 @@ int query_engine_create(struct query_engine **engine, const struct index_view *i
         return fault_set(why, ENOMEM, "no memory for answering queries");
     (*engine)->index = index;
     (*engine)->generation = generation;
+    (*engine)->index_fd = index_fd;
     clock_gettime(CLOCK_MONOTONIC, &now);
     (*engine)->random_state = (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 
@@ -79,6 +80,7 @@ void query_engine_destroy(struct query_engine **engine)
     article_store_destroy(&(*engine)->articles);
     title_order_destroy(&(*engine)->order);
     search_engine_destroy(&(*engine)->search);
+    passage_store_destroy(&(*engine)->passages);
     free(*engine);
     *engine = NULL;
 }

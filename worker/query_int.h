@@ -11,6 +11,7 @@
 
 #include "ipc/rpc_args.h"
 #include "worker/article.h"
+#include "worker/passage_store.h"
 #include "worker/patience.h"
 #include "worker/query.h"
 #include "worker/search.h"
@@ -25,8 +26,10 @@ struct query_engine {
     void (*pause)(void *owner);
     void *pause_owner;
     struct article_store *articles;
-    struct title_order *order;    /* NULL until the first export */
-    struct search_engine *search; /* NULL until the first search */
+    struct title_order *order;      /* NULL until the first export */
+    struct search_engine *search;   /* NULL until the first search */
+    int index_fd;                   /* borrowed */
+    struct passage_store *passages; /* NULL until the first snippet */
 };
 
 struct query;

@@ -15,6 +15,8 @@
 #define OFFSET_MAX 100000
 #define WEIGHT_MAX 1e6
 
+#define SNIPPET_WORK 256 /* of patience.h */
+
 static const char *const RANKS[] = {"default", "bm25", NULL};
 
 static uint64_t now_us(void)
@@ -61,36 +63,18 @@ static bool read_ranking(struct query *query, unsigned rank, unsigned title_weig
 
 /* --- Snippets and suggestions --------------------------------------------------------------- */
 
-static int read_text(struct query *query, uint32_t page, struct article *readable)
-{
-    struct article element = {0}, wikitext = {0};
-    struct fault why;
-    int rc = article_element(query->engine->articles, page, &element, &why);
-    if (!rc)
-        rc = article_wikitext(&element, &wikitext, &why);
-    if (!rc)
-        rc = article_readable(&wikitext, readable, &why);
-    free(element.bytes);
-    free(wikitext.bytes);
-    return rc;
-}
-
 /* Two values: the snippet, and where its marks are. A page whose text cannot be read has none. */
-static void put_snippet(struct query *query, const struct search_query *parsed, uint32_t page)
+static void put_snippet(struct query *query, struct snippet_maker *maker, uint32_t page)
 {
     struct wire_out *out = query->out;
-    struct article text = {0};
     struct snippet snippet;
-    const bool readable = read_text(query, page, &text) == 0;
+    const char *text;
+    const int rc = snippet_make(maker, page, &text, &snippet);
     wire_key(out, "snippet");
-    if (!readable) {
+    if (rc)
         wire_nil(out);
-        wire_key(out, "marks");
-        wire_array(out, 0);
-        return;
-    }
-    snippet_find(parsed, text.bytes, text.length, &snippet);
-    wire_str(out, text.bytes + snippet.start, snippet.length);
+    else
+        wire_str(out, text + snippet.start, snippet.length);
     wire_key(out, "marks");
     wire_array(out, snippet.mark_count);
     for (unsigned i = 0; i < snippet.mark_count; i++) {
@@ -98,7 +82,16 @@ static void put_snippet(struct query *query, const struct search_query *parsed, 
         wire_uint(out, snippet.marks[i].start);
         wire_uint(out, snippet.marks[i].end);
     }
-    free(text.bytes);
+}
+
+static int open_snippets(struct query *query, const struct search_query *parsed,
+                         struct snippet_maker **maker)
+{
+    struct query_engine *engine = query->engine;
+    int rc = engine->passages
+                 ? 0
+                 : passage_store_create(&engine->passages, query->index, engine->index_fd);
+    return rc ? rc : snippet_maker_create(maker, query->index, engine->passages, parsed);
 }
 
 #define SUGGESTED_WORDS_MAX 4 /* of a query: each is a walk through the words */
@@ -162,6 +155,14 @@ static bool put_results(struct query *query, const struct search_request *reques
     struct wire_out *out = query->out;
     const uint32_t first =
         request->offset < result->count ? (uint32_t)request->offset : result->count;
+    struct snippet_maker *snippets = NULL;
+    const int rc = request->snippets && first < result->count
+                       ? open_snippets(query, &request->parsed, &snippets)
+                       : 0;
+    if (rc) {
+        query_error_errno(query, rc);
+        return false;
+    }
     wire_array(out, result->count - first);
     for (uint32_t i = first; i < result->count; i++) {
         const uint32_t page = result->hits[i].page;
@@ -178,10 +179,13 @@ static bool put_results(struct query *query, const struct search_request *reques
         wire_uint(out, UINT64_C(1) + index->rank.positions[page]);
         if (!request->snippets)
             continue;
-        if (query_late(query, PATIENCE_WORK))
+        if (query_late(query, SNIPPET_WORK)) {
+            snippet_maker_destroy(&snippets);
             return false;
-        put_snippet(query, &request->parsed, page);
+        }
+        put_snippet(query, snippets, page);
     }
+    snippet_maker_destroy(&snippets);
     return true;
 }
 

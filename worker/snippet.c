@@ -6,7 +6,7 @@
 #define MATCHES_MAX    256
 #define PARTS_MAX      64  /* words of the query that are looked for: bits of a set */
 #define LEAD_BYTES     120 /* how far before the first match a sentence may begin */
-#define TOGETHER_BYTES 200
+#define TOGETHER_BYTES 260
 
 struct match {
     size_t start, end;
@@ -44,47 +44,61 @@ static unsigned find_part(const struct part *parts, unsigned count, const struct
 }
 
 static unsigned find_matches(const struct part *parts, unsigned part_count, const char *text,
-                             size_t length, struct match matches[MATCHES_MAX])
+                             size_t from, size_t to, struct match matches[MATCHES_MAX])
 {
     struct words words;
     struct word word;
     unsigned count = 0;
-    words_init(&words, text, length);
+    words_init(&words, text + from, to - from);
     while (count < MATCHES_MAX && words_next(&words, &word)) {
         const unsigned part = find_part(parts, part_count, &word);
         if (part < part_count)
-            matches[count++] = (struct match){word.start, word.end, part};
+            matches[count++] = (struct match){from + word.start, from + word.end, part};
     }
     return count;
 }
 
-/* The first match of the group, within TOGETHER_BYTES, with most different words. */
-static unsigned best_group(const struct match *matches, unsigned count)
+/* Matches [first, first + count), within TOGETHER_BYTES. */
+struct group {
+    unsigned first, count;
+};
+
+/* The one with most different words; of equals the nearest to `expected`. */
+static struct group best_group(const struct match *matches, unsigned count, size_t expected)
 {
-    unsigned best = 0;
+    struct group best = {0, 0};
     int best_score = -1;
+    size_t best_distance = 0;
     for (unsigned i = 0; i < count; i++) {
         uint64_t seen = 0;
         int score = 0;
-        for (unsigned j = i; j < count && matches[j].end - matches[i].start <= TOGETHER_BYTES;
-             j++) {
+        unsigned j = i;
+        for (; j < count && matches[j].end - matches[i].start <= TOGETHER_BYTES; j++) {
             const uint64_t bit = UINT64_C(1) << matches[j].part;
             score += seen & bit ? 1 : 8;
             seen |= bit;
         }
-        if (score > best_score) {
+        const size_t at = matches[i].start;
+        const size_t distance = at > expected ? at - expected : expected - at;
+        if (score > best_score || (score == best_score && distance < best_distance)) {
             best_score = score;
-            best = i;
+            best_distance = distance;
+            best = (struct group){i, j - i};
         }
     }
     return best;
 }
 
+/* A line that goes on in lower case is wrapped text, and no end. */
 static bool ends_sentence(const char *text, size_t at, size_t length)
 {
     const char c = text[at];
-    return c == '\n' || ((c == '.' || c == '!' || c == '?') &&
-                         (at + 1 == length || text[at + 1] == ' ' || text[at + 1] == '\n'));
+    if (at + 1 == length)
+        return true;
+    const char next = text[at + 1];
+    if (c == '\n')
+        return next < 'a' || next > 'z';
+    return (c == '.' || c == '!' || c == '?') && (next == ' ' || next == '\n');
 }
 
 static bool is_space(char c)
@@ -99,10 +113,12 @@ static size_t back_to_character(const char *text, size_t at)
     return at;
 }
 
-/* Where the sentence of text[at] begins, or at least a word. */
-static size_t find_start(const char *text, size_t at, size_t length)
+/* Where the sentence of text[at] begins, or at least a word; text[end] is to be in the snippet. */
+static size_t find_start(const char *text, size_t at, size_t end, size_t length)
 {
-    const size_t least = at > LEAD_BYTES ? at - LEAD_BYTES : 0;
+    const size_t room = end - at < SNIPPET_BYTES ? SNIPPET_BYTES - (end - at) : 0;
+    const size_t lead = room < LEAD_BYTES ? room : LEAD_BYTES;
+    const size_t least = at > lead ? at - lead : 0;
     size_t start = at, word = at;
     for (; start > least; start--) {
         if (ends_sentence(text, start - 1, length))
@@ -133,16 +149,19 @@ static size_t find_end(const char *text, size_t start, size_t after, size_t leng
     return word ? word : back_to_character(text, most);
 }
 
-void snippet_find(const struct search_query *query, const char *text, size_t length,
-                  struct snippet *snippet)
+void snippet_find(const struct search_query *query, const char *text, size_t length, size_t from,
+                  size_t to, size_t expected, struct snippet *snippet)
 {
     struct part parts[PARTS_MAX];
     struct match matches[MATCHES_MAX];
     const unsigned part_count = list_parts(query, parts);
-    const unsigned count = find_matches(parts, part_count, text, length, matches);
-    const unsigned first = best_group(matches, count);
-    const size_t start = find_start(text, count ? matches[first].start : 0, length);
-    size_t end = find_end(text, start, count ? matches[first].end : start, length);
+    const unsigned count = find_matches(parts, part_count, text, from, to, matches);
+    const struct group group = best_group(matches, count, expected);
+    const struct match *first = &matches[group.first];
+    const size_t at = group.count ? first->start : from;
+    const size_t after = group.count ? first[group.count - 1].end : from;
+    const size_t start = find_start(text, at, after, length);
+    size_t end = find_end(text, start, after, length);
     while (end > start && is_space(text[end - 1]))
         end--;
     snippet->start = start;

@@ -7,6 +7,7 @@
 
 #include "coordinator/build/graph_input.h"
 #include "coordinator/build/human.h"
+#include "coordinator/build/nameless.h"
 #include "coordinator/build/parts.h"
 #include "coordinator/build/progress.h"
 #include "coordinator/build/wiki.h"
@@ -68,12 +69,12 @@ static int check_paths(const struct build_options *options, struct fault *why)
 /* Sorted runs of words go where the index will be: a folder with room for it. */
 static int open_words(struct build *build, struct fault *why)
 {
-    const char *output = build->options->output, *slash = strrchr(output, '/');
-    char *folder =
-        slash ? strndup(output, slash == output ? 1 : (size_t)(slash - output)) : strdup(".");
+    char *folder = folder_of(build->options->output);
     if (!folder)
         return fault_set(why, ENOMEM, "out of memory");
     int rc = postings_build_create(&build->parts.words, folder, 0, why);
+    if (!rc)
+        rc = passage_writer_init(&build->parts.passages, folder, why);
     free(folder);
     return rc;
 }
@@ -253,6 +254,8 @@ static int write_output(struct build *build, struct fault *why)
     const struct text_block no_blocks = {0};
     const struct postings_built *search = &parts->search;
     const struct word_block no_words = {0};
+    const struct passage_writer *passages = &parts->passages;
+    const struct passage no_passages = {0};
 
     progress_begin(&build->progress, "write", PROGRESS_COUNT);
     fill_meta(build);
@@ -301,6 +304,13 @@ static int write_output(struct build *build, struct fault *why)
         PART(WORD_BYTES, search->word_bytes.data, search->word_bytes.bytes),
         PART(POSTINGS, search->postings.data, search->postings.bytes),
         PART(POSITIONS, search->positions.data, search->positions.bytes),
+        PART(PASSAGE_PAGES, passages->pages, n + 1),
+        PART(PASSAGES, passages->passages ? passages->passages : &no_passages, passages->count),
+        PART(PASSAGE_DICTIONARY, passages->dictionary, passages->dictionary_bytes),
+        {.kind = SECTION_PASSAGE_BYTES,
+         .fd = passages->fd,
+         .bytes = passages->stored_bytes,
+         .xxh64 = passages->xxh64},
         {.kind = SECTION_TEXT,
          .fd = parts->text.fd,
          .bytes = parts->text.stored_bytes,
@@ -311,7 +321,7 @@ static int write_output(struct build *build, struct fault *why)
     size_t section_count = sizeof(sections) / sizeof(sections[0]);
     if (!search->lengths[FIELD_BODY].data) {
         /* Without search: the text follows what there is otherwise. */
-        const size_t absent = SECTION_POSITIONS - SECTION_SEARCH_INFO + 1;
+        const size_t absent = SECTION_PASSAGE_BYTES - SECTION_SEARCH_INFO + 1;
         sections[section_count - 1 - absent] = sections[section_count - 1];
         section_count -= absent;
     }
@@ -346,6 +356,7 @@ static void build_fini(struct build *build)
     spmv_built_fini(&build->parts.spmv);
     postings_build_destroy(&build->parts.words);
     postings_built_fini(&build->parts.search);
+    passage_writer_fini(&build->parts.passages);
     free(build->rank.scores);
     free(build->rank.order);
     free(build->rank.positions);
@@ -370,7 +381,7 @@ int build_index(const struct build_options *options, struct build_report *report
         .options = options,
         .report = report,
         .progress = {.out = stderr, .quiet = options->quiet},
-        .parts = {.text = TEXT_WRITER_NONE},
+        .parts = {.text = TEXT_WRITER_NONE, .passages = {.fd = -1}},
     };
     double start = now_s();
     int rc = run_phase(read_input, &build, &report->read_s, why);

@@ -5,6 +5,7 @@
 #ifndef FORKLORE_COORDINATOR_BUILD_PARTS_H
 #define FORKLORE_COORDINATOR_BUILD_PARTS_H
 
+#include "coordinator/build/passage_writer.h"
 #include "coordinator/build/text_writer.h"
 #include "shm/index.h"
 #include "shm/postings_build.h"
@@ -19,6 +20,7 @@ struct build_parts {
     struct spmv_built spmv;
     struct postings_build *words; /* NULL: no full-text search */
     struct postings_built search;
+    struct passage_writer passages; /* with `words` */
 };
 
 /* Copies a C string into one of the meta's fields, cut at a character if it is too long. */

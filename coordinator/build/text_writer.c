@@ -6,9 +6,9 @@
 #include "coordinator/build/text_writer.h"
 
 #include "coordinator/build/array.h"
+#include "coordinator/build/nameless.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -21,21 +21,8 @@ struct text_pack {
     size_t raw_bytes, raw_capacity;
     char *packed;
     size_t packed_capacity;
-    char folder[]; /* for messages */
+    char *folder; /* for messages */
 };
-
-/* "dir/file" -> "dir", "file" -> "." */
-static struct text_pack *pack_create(const char *output)
-{
-    const char *slash = strrchr(output, '/');
-    size_t length = slash ? (size_t)(slash - output) : 1;
-    if (slash == output)
-        length = 1; /* the root folder */
-    struct text_pack *pack = calloc(1, sizeof(*pack) + length + 1);
-    if (pack)
-        memcpy(pack->folder, slash ? output : ".", length);
-    return pack;
-}
 
 static void pack_destroy(struct text_pack **pack)
 {
@@ -45,28 +32,9 @@ static void pack_destroy(struct text_pack **pack)
     XXH64_freeState((*pack)->checksum);
     free((*pack)->raw);
     free((*pack)->packed);
+    free((*pack)->folder);
     free(*pack);
     *pack = NULL;
-}
-
-static int open_nameless(const char *folder, struct fault *why)
-{
-    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        return fd;
-    if (errno != EOPNOTSUPP && errno != EISDIR)
-        return fault_errno(why, errno, "%s: cannot make a temporary file there", folder);
-
-    /* A file system without O_TMPFILE (NFS, some FUSE ones): the name lives for a moment. */
-    char *name;
-    if (asprintf(&name, "%s/.forklore-XXXXXX", folder) < 0)
-        return fault_set(why, ENOMEM, "out of memory");
-    fd = mkostemp(name, O_CLOEXEC);
-    int err = errno;
-    if (fd >= 0)
-        unlink(name);
-    free(name);
-    return fd >= 0 ? fd : fault_errno(why, err, "%s: cannot make a temporary file there", folder);
 }
 
 int text_writer_init(struct text_writer *writer, const char *output, int level, struct fault *why)
@@ -77,33 +45,20 @@ int text_writer_init(struct text_writer *writer, const char *output, int level, 
     if (level < ZSTD_minCLevel() || level > ZSTD_maxCLevel())
         return fault_set(why, EINVAL, "zstd level %d: not one of %d to %d", level, ZSTD_minCLevel(),
                          ZSTD_maxCLevel());
-    struct text_pack *pack = writer->pack = pack_create(output);
-    if (!pack || !(pack->zstd = ZSTD_createCCtx()) || !(pack->checksum = XXH64_createState())) {
+    struct text_pack *pack = writer->pack = calloc(1, sizeof(*pack));
+    if (!pack || !(pack->folder = folder_of(output)) || !(pack->zstd = ZSTD_createCCtx()) ||
+        !(pack->checksum = XXH64_createState())) {
         text_writer_fini(writer);
         return fault_set(why, ENOMEM, "out of memory for compressing text");
     }
     ZSTD_CCtx_setParameter(pack->zstd, ZSTD_c_compressionLevel, level);
     ZSTD_CCtx_setParameter(pack->zstd, ZSTD_c_checksumFlag, 1);
     XXH64_reset(pack->checksum, 0);
-    writer->fd = open_nameless(pack->folder, why);
+    writer->fd = nameless_open(pack->folder, why);
     if (writer->fd < 0) {
         int rc = writer->fd;
         text_writer_fini(writer);
         return rc;
-    }
-    return 0;
-}
-
-static int write_all(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t wrote = write(fd, bytes, length);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote < 0)
-            return -errno;
-        bytes += wrote;
-        length -= (size_t)wrote;
     }
     return 0;
 }

@@ -42,6 +42,8 @@ struct wiki {
     size_t page_link_count, page_link_capacity;
     char *readable; /* of the page being read */
     size_t readable_capacity;
+    uint32_t *starts; /* of its passages, and then their words */
+    size_t start_capacity;
 };
 
 #endif
