@@ -3,7 +3,7 @@
 #   make [all]  run  test  check  check-unit [T=name]  check-integration  lint  install  clean
 #   make bench [QUICK=1] [GAPBS_DIR=…] [PYTHONS="… …"] [ARGS=…]
 #   make bench-check A=before.json B=after.json  or  bench-check COMMIT=main [QUICK=1] [ARGS=…]
-#   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers  check-fuzz
+#   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers  check-fuzz  check-search-million
 #   fuzz [SECONDS=60] [T=target]
 #   bench-serve [ARGS='--rounds 9']  bench-search-serve  bench-titles  bench-pagerank
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
@@ -90,6 +90,10 @@ check-tsan:
 check-valgrind: $(UNIT)
 	$(Q)UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full --trace-children=no" \
 	    JOBS=$$(nproc) FORKLORE_UNDER=valgrind tests/run-unit $^
+# Search against the oracle on a million pages: some 3 GiB and half an hour, on request.
+check-search-million: all
+	$(Q)FORKLORE_BUILD=$(BUILD) FORKLORE_SEARCH_PAGES=1000000 FORKLORE_SEARCH_QUERIES=2 \
+	    FORKLORE_PATIENCE=3600 $(PYTHON) tests/search_oracle_test.py -v MadeUpWiki
 check-compilers:
 	$(Q)$(MAKE) --no-print-directory BUILD=build/gcc CC=gcc WERROR=-Werror all programs
 	$(Q)$(MAKE) --no-print-directory BUILD=build/clang CC=clang WERROR=-Werror all check-unit
@@ -166,6 +170,6 @@ clean:
 
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(wildcard $(BUILD)/bench/*.d)
 .PHONY: all run test deps deps-test check check-unit check-integration programs check-asan check-ubsan \
-        check-tsan check-valgrind check-compilers fuzz check-fuzz fuzz-programs bench-serve bench-search-serve \
-        bench-titles bench-pagerank lint install clean
+        check-tsan check-valgrind check-compilers check-search-million fuzz check-fuzz fuzz-programs bench-serve \
+        bench-search-serve bench-titles bench-pagerank lint install clean
 .SECONDARY:

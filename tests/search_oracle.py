@@ -49,6 +49,7 @@ CJK_BLOCKS = [(0x1100, 0x11ff), (0x2e80, 0x2fdf), (0x3005, 0x3007), (0x3021, 0x3
               (0xac00, 0xd7fb), (0xf900, 0xfaff), (0x1b000, 0x1b16f), (0x20000, 0x323af)]
 
 _WORD = re.compile(f"[{_ranges(_WORD_CODES)}]+")
+_MAYBE_WORD = re.compile("[a-z0-9\x80-\U0010ffff]+")  # a small class: ten times as fast
 _CJK = _ranges(code for first, last in CJK_BLOCKS for code in range(first, last + 1)
                if _CATEGORIES[code] in "LN")
 _CJK_UNIT = re.compile(f"[{_CJK}][{_MARKS}]*")  # a character with the marks on it
@@ -67,11 +68,24 @@ def _bigrams(run):
 def words(text):
     """The words of a text in their order; a word's place in this list is its position."""
     text = fold(text)
-    found = _WORD.findall(text)
-    if text.isascii() or not _CJK_RUN.search(text):
-        return found
+    if text.isascii():
+        return _MAYBE_WORD.findall(text)
+    parts = []
+    for maybe in _MAYBE_WORD.findall(text):
+        if maybe.isascii():
+            parts.append(maybe)
+        else:
+            parts += _split(_WORD.findall(maybe))
+    return parts
+
+
+def _split(found):
+    """Words, those with CJK characters in them as pairs of these."""
     parts = []
     for word in found:
+        if not _CJK_RUN.search(word):
+            parts.append(word)
+            continue
         at = 0
         for run in _CJK_RUN.finditer(word):
             if run.start() > at:
@@ -86,11 +100,19 @@ def words(text):
 # --- The index --------------------------------------------------------------------------------
 
 
+class Numbers(dict):
+    """Word -> number, a new one for a word that is asked for."""
+
+    def __missing__(self, word):
+        self[word] = number = len(self)
+        return number
+
+
 class Field:
     """The words of one field of all pages: word numbers, page after page."""
 
     def __init__(self):
-        self.numbers = {}                    # word -> number
+        self.numbers = Numbers()
         self.starts = array.array("Q", [0])  # of each page in tokens
         self.tokens = array.array("I")
         self.pages = []                      # word number -> pages it is on
@@ -98,7 +120,7 @@ class Field:
 
     def add(self, page_words):
         page = len(self.starts) - 1
-        ids = [self.numbers.setdefault(word, len(self.numbers)) for word in page_words]
+        ids = list(map(self.numbers.__getitem__, page_words))
         self.tokens.extend(ids)
         self.starts.append(len(self.tokens))
         for number, count in collections.Counter(ids).items():
@@ -145,8 +167,14 @@ class Field:
                 found[page] = count
         return found
 
+    @functools.cached_property
+    def norms(self):
+        """Page -> what is added to a count below the line; once all pages are there."""
+        average = self.average
+        return [K1 * (1 - B + B * self.length(page) / average) for page in range(len(self))]
+
     def saturation(self, page, count):
-        return count / (count + K1 * (1 - B + B * self.length(page) / self.average))
+        return count / (count + self.norms[page])
 
 
 # --- Queries ----------------------------------------------------------------------------------
@@ -189,7 +217,7 @@ class Oracle:
             self.body.add(words(text))
             self.title.add(words(title))
         self.places = {page_id: place for place, page_id in enumerate(self.ids)}
-        self._scored = functools.lru_cache(maxsize=32)(self._score)  # queries share their words
+        self._scored = functools.lru_cache(maxsize=256)(self._score)  # queries share their words
 
     def _occurrences(self, field, found, quoted):
         """idf and page -> how often, for one word or a phrase."""
@@ -201,7 +229,8 @@ class Oracle:
         if field is self.title and self.meaning.intitle == "zero":
             return dict.fromkeys(self._occurrences(field, found, quoted)[1], 0.0)
         idf, where = self._occurrences(field, found, quoted)
-        return {page: idf * field.saturation(page, count) for page, count in where.items()}
+        norms = field.norms
+        return {page: idf * (count / (count + norms[page])) for page, count in where.items()}
 
     def _prefix(self, field, start):
         expanded = sorted(word for word in field.numbers if word.startswith(start))
@@ -218,9 +247,8 @@ class Oracle:
             return dict.fromkeys(scored, 0.0)
         return dict.fromkeys(scored, 1.0) if self.meaning.prefix == "constant" else scored
 
-    def _matches(self, clause):
-        """Page -> score, of one clause."""
-        field = self.title if clause.title else self.body
+    def _matches(self, clause, field):
+        """Page -> score, of one clause in a field."""
         if clause.quoted:
             return self._scored(field, tuple(clause.words), quoted=True)
         *whole, last = clause.words
@@ -235,19 +263,44 @@ class Oracle:
             return {page: union[page] for page in set.intersection(*map(set, parts))}
         return union
 
-    def search(self, query):
-        """[(score, id)] of all pages that match, best first."""
+    def _by_default(self, clause, title_weight):
+        """Page -> score, of one clause where titles count as well."""
+        if not clause.prefix:
+            in_title = self._matches(clause, self.title)
+            weighted = {page: title_weight * score for page, score in in_title.items()}
+            return weighted if clause.title else _union([self._matches(clause, self.body), weighted])
+        fields = [self.title] if clause.title else [self.body, self.title]
+        parts = []
+        for word in clause.words[:-1]:
+            parts.append(self._by_default(clause._replace(words=[word], prefix=False),
+                                          title_weight))
+        starts = [self._prefix(field, clause.words[-1]) for field in fields]
+        parts.append(dict.fromkeys(set().union(*starts), 1.0))
+        return _union(parts)
+
+    def search(self, query, default=None):
+        """[(score, id)] of all pages that match, best first: by BM25 of the text, or `default`:
+        the daemon's own ranking as its documentation has it, (title weight, PageRank weight,
+        page -> position by PageRank from 0 on)."""
         must, maybe, refused = [], [], set()
         for clause in parse(query):
-            matches = self._matches(clause)
+            matches = (self._by_default(clause, default[0]) if default else
+                       self._matches(clause, self.title if clause.title else self.body))
             if clause.sign == "-":
                 refused.update(matches)
             else:
                 (must if clause.sign == "+" else maybe).append(matches)
         scores = _union(must + maybe)
         hits = set.intersection(*map(set, must)) if must else set(scores)
-        return sorted(((scores[page], self.ids[page]) for page in hits - refused),
-                      key=lambda hit: (-hit[0], hit[1]))
+        ids = self.ids
+        if default:
+            _, weight, positions = default
+            scale = weight / math.log1p(len(ids))
+            hits = {page: scores[page] + weight - scale * math.log1p(positions[page])
+                    for page in hits - refused}
+            scores = hits
+        found = sorted([(-scores[page], ids[page]) for page in hits if page not in refused])
+        return [(-score, page_id) for score, page_id in found]
 
 
 def _union(parts):

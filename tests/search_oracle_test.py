@@ -3,8 +3,8 @@
 scores, with pruning and without. All queries of ../shared/data on wikispeedia (skipped where the
 data is absent), and random ones of every form on a made-up wiki.
 
-FORKLORE_SEARCH_PAGES and FORKLORE_SEARCH_QUERIES make the made-up wiki and the queries more:
-1000000 pages need 3 GiB and half an hour."""
+FORKLORE_SEARCH_PAGES and FORKLORE_SEARCH_QUERIES make the made-up wiki and the queries more, as
+`make check-search-million` does."""
 import collections
 import json
 import math
@@ -14,13 +14,14 @@ import re
 import time
 import unittest
 
-from harness import DATA, FORKLORED, WORKERS, Daemon, RpcError, build_index, run, scratch
+from harness import DATA, FORKLORED, UNDER, WORKERS, Daemon, RpcError, build_index, run, scratch
 from search_oracle import Oracle, judge, pages, parse, words
 
 WIKISPEEDIA = os.path.join(DATA, "wikispeedia-pages-articles-multistream.xml.bz2")
 QUERIES = os.path.join(DATA, "queries.jsonl")
-PAGES = int(os.environ.get("FORKLORE_SEARCH_PAGES", "4000"))
-RANDOM_QUERIES = int(os.environ.get("FORKLORE_SEARCH_QUERIES", "30"))  # of each form
+# A sanitizer's builds get a sample: what they look for is in each query, not in all together.
+PAGES = int(os.environ.get("FORKLORE_SEARCH_PAGES") or (1000 if UNDER else 20000))
+RANDOM_QUERIES = int(os.environ.get("FORKLORE_SEARCH_QUERIES") or (2 if UNDER else 4))  # a form
 FIRST = 100
 COMPLAINTS_SHOWN = 20
 CLEAR_WITHIN_S = 2.0
@@ -115,17 +116,18 @@ class Against:
         self.rpc = self.daemon.connect()
         self.addCleanup(self.rpc.close)
 
-    def search(self, query, **options):
-        return self.rpc.call("search", query=query, rank="bm25", snippets=False, **options)
+    def search(self, query, rank="bm25", **options):
+        return self.rpc.call("search", query=query, rank=rank, snippets=False, **options)
 
-    def check(self, queries, each_prune=(True, False)):
-        """Every query's first hundred; the complaints of all queries together."""
+    def check(self, queries, default=None, **options):
+        """Every query's first hundred, with pruning and without; the complaints of all queries
+        together. `default` is for Oracle.search()."""
         wrong = []
         for query in queries:
-            expected, answers = self.oracle.search(query), []
-            for prune in each_prune:
+            expected, answers = self.oracle.search(query, default), []
+            for prune in True, False:
                 try:
-                    answer = self.search(query, limit=FIRST, prune=prune)
+                    answer = self.search(query, limit=FIRST, prune=prune, **options)
                 except RpcError as error:
                     wrong.append(f"{query!r} prune={prune}: {error}")
                     continue
@@ -136,6 +138,21 @@ class Against:
                 wrong.append(f"{query!r}: pruning changes the order")
         self.assertFalse(wrong, f"{len(wrong)} complaints:\n" +
                          "\n".join(wrong[:COMPLAINTS_SHOWN]))
+
+    def positions(self):
+        """Page -> position by PageRank from 0 on, as the daemon tells them."""
+        found = {}
+        for first in range(0, len(self.oracle.ids), 1000):
+            for page in self.rpc.call("top", limit=1000, offset=first):
+                found[page["title"]] = page["rank"] - 1
+        return [found[title] for title in self.oracle.titles]
+
+    def check_default(self, queries):
+        positions = self.positions()
+        weights = [(2.0, 2.0), (0.0, 5.0), (3.5, 0.0)]
+        for i, (title_weight, pagerank_weight) in enumerate(weights):
+            self.check(queries[i::len(weights)], (title_weight, pagerank_weight, positions),
+                       rank="default", title_weight=title_weight, pagerank_weight=pagerank_weight)
 
     def check_counts(self, queries):
         for query in queries:
@@ -155,6 +172,7 @@ class Against:
                                  [r["id"] for r in whole[offset:offset + limit]], query)
 
 
+@unittest.skipIf(UNDER, "the made-up wiki is enough for a sanitizer")
 @unittest.skipUnless(os.path.exists(WIKISPEEDIA) and os.path.exists(QUERIES),
                      f"no {WIKISPEEDIA} and {QUERIES}")
 class Wikispeedia(Against, unittest.TestCase):
@@ -166,6 +184,9 @@ class Wikispeedia(Against, unittest.TestCase):
 
     def test_all_queries(self):
         self.check(self.queries)
+
+    def test_default_rank(self):
+        self.check_default(self.queries[::8])
 
     def test_exact_hits(self):
         self.check_counts(self.queries[::7])
@@ -332,6 +353,10 @@ class MadeUpWiki(Against, unittest.TestCase):
     def test_exact_hits(self):
         questions = Questioner(self.oracle, 2)
         self.check_counts([getattr(questions, form)() for form in FORMS])
+
+    def test_default_rank(self):
+        questions = Questioner(self.oracle, 6)
+        self.check_default([getattr(questions, form)() for form in FORMS])
 
     def test_paging(self):
         questions = Questioner(self.oracle, 3)
