@@ -24,7 +24,7 @@ CFLAGS   ?= -O2 -g
 ALL_CPPFLAGS = -I. -D_GNU_SOURCE -DFORKLORE_VERSION='"$(VERSION)"' \
             $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CPPFLAGS)
 ALL_CFLAGS = -std=gnu17 -pthread $(WARNINGS) $(CFLAGS) $(SANITIZER_FLAGS)
-ALL_LIBS  = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lbz2 -lm $(LDLIBS)
+ALL_LIBS  = $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lbz2 -lstemmer -lm $(LDLIBS)
 
 FOLDERS  := shm ipc worker coordinator coordinator/build coordinator/dump coordinator/generate client
 SOURCES  := $(sort $(wildcard $(FOLDERS:=/*.c)))

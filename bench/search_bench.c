@@ -86,7 +86,7 @@ static struct search_result run(struct search_engine *engine, const char *text, 
     struct patience patience = {0};
     const struct search_options options = {.count = count, .bm25 = true, .exhaustive = exhaustive};
     struct fault why;
-    if (search_query_parse(&query, text, strlen(text), &why) ||
+    if (search_query_parse(&query, text, strlen(text), NULL, &why) ||
         search_run(engine, &query, &options, &patience, &result)) {
         fprintf(stderr, "%s: failed\n", text);
         exit(1);

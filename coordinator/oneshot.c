@@ -36,6 +36,8 @@ static const char build_help[] =
     "  -o, --output INDEX   the file to write; replaced only when the new one is complete\n"
     "      --edges          the input is an edge list or a Matrix Market file\n"
     "      --level N        zstd level of the articles' text, 1 to 19 (default 3)\n"
+    "      --stem LANGUAGE  search by the stems of words, as Snowball has them: english, german, "
+    "…\n"
     "      --no-search      no full-text search: a smaller index, sooner\n"
     "      --json           the report as JSON\n"
     "  -q, --quiet          no progress and no report\n"
@@ -54,11 +56,12 @@ static int run_build(const struct build_options *options, bool json)
 
 int oneshot_build(int argc, char **argv)
 {
-    enum { OPT_EDGES = 256, OPT_LEVEL, OPT_NO_SEARCH, OPT_JSON };
+    enum { OPT_EDGES = 256, OPT_LEVEL, OPT_STEM, OPT_NO_SEARCH, OPT_JSON };
     static const struct option long_options[] = {
         {"output", required_argument, NULL, 'o'},
         {"edges", no_argument, NULL, OPT_EDGES},
         {"level", required_argument, NULL, OPT_LEVEL},
+        {"stem", required_argument, NULL, OPT_STEM},
         {"no-search", no_argument, NULL, OPT_NO_SEARCH},
         {"json", no_argument, NULL, OPT_JSON},
         {"quiet", no_argument, NULL, 'q'},
@@ -82,6 +85,11 @@ int oneshot_build(int argc, char **argv)
                 return misused("build", "--level takes a number from 1 to 19");
             options.zstd_level = (int)level;
             break;
+        case OPT_STEM:
+            if (!*optarg)
+                return misused("build", "--stem takes the name of a language");
+            options.stem = optarg;
+            break;
         case OPT_NO_SEARCH:
             options.no_search = true;
             break;
@@ -102,6 +110,8 @@ int oneshot_build(int argc, char **argv)
         return misused("build", "one dump is needed");
     if (!options.output)
         return misused("build", "-o INDEX is needed");
+    if (options.stem && options.no_search)
+        return misused("build", "--stem is for the search that --no-search leaves out");
     options.input = argv[optind];
     return run_build(&options, json);
 }

@@ -51,6 +51,7 @@ struct postings_build {
 
     struct run_file *runs;
     size_t run_count;
+    struct stemmer *stemmer;
     struct words words; /* scratch: large */
 };
 
@@ -81,6 +82,7 @@ void postings_build_destroy(struct postings_build **build)
         close(b->runs[i].fd);
     free(b->runs);
     free(b->folder);
+    stemmer_destroy(&b->stemmer);
     free(b->lengths[FIELD_BODY]);
     free(b->lengths[FIELD_NAME]);
     free(b->keys.data);
@@ -89,6 +91,15 @@ void postings_build_destroy(struct postings_build **build)
     free(b->slots);
     free(b);
     *build = NULL;
+}
+
+int postings_build_stem(struct postings_build *b, const char *language, struct fault *why)
+{
+    MUST(b->page_count == 0);
+    int rc = stemmer_create(&b->stemmer, language, why);
+    if (!rc)
+        snprintf(b->info.stemmer, sizeof b->info.stemmer, "%s", language);
+    return rc;
 }
 
 /* --- Gathering ------------------------------------------------------------------------------ */
@@ -220,6 +231,9 @@ static int add_text(struct postings_build *b, enum search_field field, const cha
     while (!rc && words_next(&b->words, &word)) {
         for (; place < place_count && word.start >= places->at[place]; place++)
             places->words[place] = *count;
+        rc = stem_word(b->stemmer, &word);
+        if (rc)
+            break;
         if (field == FIELD_NAME) {
             memcpy(key + 1, word.bytes, word.length);
             rc = add_word(b, key, word.length + 1, (*count)++);

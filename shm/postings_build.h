@@ -9,6 +9,7 @@
 
 #include "shm/fault.h"
 #include "shm/postings.h"
+#include "shm/stem.h"
 
 #define POSTINGS_BUDGET_BYTES ((size_t)256 << 20)
 
@@ -17,6 +18,8 @@ struct postings_build;
 /* `folder` is where temporary files go. budget_bytes 0: POSTINGS_BUDGET_BYTES. */
 int postings_build_create(struct postings_build **build, const char *folder, size_t budget_bytes,
                           struct fault *why);
+/* Stems words from here on (shm/stem.h), and records it: before the first page. */
+int postings_build_stem(struct postings_build *build, const char *language, struct fault *why);
 void postings_build_destroy(struct postings_build **build);
 
 /* Places in a body, ascending, of which each is told how many words begin before it. */

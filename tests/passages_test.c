@@ -148,8 +148,8 @@ static void expect_snippet(const struct world *w, struct passage_store *store, c
     struct snippet snippet;
     struct fault why;
     const char *text;
-    assert_int_equal(search_query_parse(&query, asked, strlen(asked), &why), 0);
-    assert_int_equal(snippet_maker_create(&maker, &w->index.view, store, &query), 0);
+    assert_int_equal(search_query_parse(&query, asked, strlen(asked), NULL, &why), 0);
+    assert_int_equal(snippet_maker_create(&maker, &w->index.view, store, NULL, &query), 0);
     assert_int_equal(snippet_make(maker, page, &text, &snippet), 0);
     char *shown = strndup(text + snippet.start, snippet.length);
     if (!strstr(shown, part))

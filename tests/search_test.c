@@ -237,7 +237,7 @@ static void check_query(const struct wiki *w, struct search_options options)
     struct patience patience = {0};
     struct fault why;
     make_query(w, parts, &count, text);
-    assert_int_equal(search_query_parse(&query, text, strlen(text), &why), 0);
+    assert_int_equal(search_query_parse(&query, text, strlen(text), NULL, &why), 0);
 
     options.exhaustive = true;
     options.count = w->count;
@@ -315,7 +315,7 @@ static void refused(const char *text, const char *part)
 {
     struct search_query query;
     struct fault why = {""};
-    assert_int_equal(search_query_parse(&query, text, strlen(text), &why), -EINVAL);
+    assert_int_equal(search_query_parse(&query, text, strlen(text), NULL, &why), -EINVAL);
     if (!strstr(why.text, part))
         fail_msg("%s: %s", text, why.text);
 }
@@ -336,7 +336,7 @@ static void test_queries_that_ask_for_nothing_are_refused(void **state)
     many[2 * 1024] = '\0';
     struct search_query query;
     struct fault why;
-    assert_int_equal(search_query_parse(&query, many, strlen(many), &why), 0);
+    assert_int_equal(search_query_parse(&query, many, strlen(many), NULL, &why), 0);
     assert_int_equal(query.leaf_count, 1);
     assert_true(query.leaves[0].boost == 1024);
     search_query_fini(&query);
@@ -364,7 +364,7 @@ static void test_parts_of_a_query(void **state)
     };
     struct search_query query;
     struct fault why;
-    assert_int_equal(search_query_parse(&query, text, strlen(text), &why), 0);
+    assert_int_equal(search_query_parse(&query, text, strlen(text), NULL, &why), 0);
     assert_int_equal(query.leaf_count, sizeof expected / sizeof *expected);
     for (uint32_t i = 0; i < query.leaf_count; i++) {
         const struct search_leaf *leaf = &query.leaves[i];
@@ -388,7 +388,7 @@ static void test_a_deadline_ends_a_search(void **state)
     struct fault why;
     random_state = 9;
     wiki_init(&w, 9000, 30, 12, true);
-    assert_int_equal(search_query_parse(&query, "+w1 +w2 w3*", 11, &why), 0);
+    assert_int_equal(search_query_parse(&query, "+w1 +w2 w3*", 11, NULL, &why), 0);
     struct patience patience = {.deadline_ns = 1};
     const struct search_options options = {.count = 10, .exhaustive = true};
     assert_int_equal(search_run(w.engine, &query, &options, &patience, &result), -ETIME);
@@ -406,8 +406,8 @@ static void expect_snippet(const char *asked, const char *text, const char *part
     struct search_query query;
     struct snippet snippet;
     struct fault why;
-    assert_int_equal(search_query_parse(&query, asked, strlen(asked), &why), 0);
-    snippet_find(&query, text, strlen(text), 0, strlen(text), 0, &snippet);
+    assert_int_equal(search_query_parse(&query, asked, strlen(asked), NULL, &why), 0);
+    snippet_find(&query, NULL, text, strlen(text), 0, strlen(text), 0, &snippet);
     assert_true(snippet.start + snippet.length <= strlen(text));
     assert_true(snippet.length <= SNIPPET_BYTES);
     assert_int_equal(snippet.mark_count, marks);
@@ -480,6 +480,71 @@ static void test_suggestions(void **state)
     free(w.pages);
 }
 
+static uint64_t count_hits(struct search_engine *engine, struct stemmer *stemmer, const char *text)
+{
+    struct search_query query;
+    struct search_result result;
+    struct fault why;
+    struct patience patience = {0};
+    const struct search_options options = {.count = 10, .bm25 = true, .exhaustive = true};
+    assert_int_equal(search_query_parse(&query, text, strlen(text), stemmer, &why), 0);
+    assert_int_equal(search_run(engine, &query, &options, &patience, &result), 0);
+    search_query_fini(&query);
+    return result.matched;
+}
+
+static void test_stems(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"He CONNECTED them. \u65e5\u672c\u8a9e 1960s",
+                                        "a connection, connecting", "Disconnect!"};
+    struct postings_build *build;
+    struct stemmer *stemmer;
+    struct fault why;
+    struct wiki w = {.count = 3};
+    w.meta.page_count = 3;
+    w.pages = room(3, sizeof *w.pages);
+    assert_int_equal(stemmer_create(&stemmer, "klingon", &why), -EINVAL);
+    assert_non_null(strstr(why.text, "klingon"));
+    assert_non_null(strstr(why.text, "english"));
+    assert_int_equal(stemmer_create(&stemmer, "a name too long to be recorded", &why), -EINVAL);
+    assert_int_equal(stemmer_create(&stemmer, "", &why), 0);
+    assert_null(stemmer);
+    assert_int_equal(postings_build_create(&build, "/tmp", 0, &why), 0);
+    assert_int_equal(postings_build_stem(build, "english", &why), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(
+            postings_build_add(build, "Connections", 11, texts[i], strlen(texts[i]), NULL, &why),
+            0);
+    assert_int_equal(postings_build_finish(build, &w.built, &why), 0);
+    postings_build_destroy(&build);
+    assert_string_equal(w.built.info.stemmer, "english");
+    w.view = (struct index_view){.meta = &w.meta, .pages = w.pages};
+    w.view.search = postings_built_view(&w.built);
+    assert_int_equal(stemmer_create(&stemmer, w.view.search.info->stemmer, &why), 0);
+    assert_int_equal(search_engine_create(&w.engine, &w.view), 0);
+    assert_int_equal(count_hits(w.engine, stemmer, "connects"), 2);
+    assert_int_equal(count_hits(w.engine, stemmer, "\"connections connect\""), 1);
+    assert_int_equal(count_hits(w.engine, stemmer, "disconnecting"), 1);
+    assert_int_equal(count_hits(w.engine, stemmer, "+connect -connections"), 0);
+    assert_int_equal(count_hits(w.engine, stemmer, "intitle:connected"), 3);
+    /* What begins so is sought among the stems, as it is. */
+    assert_int_equal(count_hits(w.engine, stemmer, "connecti*"), 0);
+    assert_int_equal(count_hits(w.engine, stemmer, "connec*"), 2);
+    assert_int_equal(count_hits(w.engine, stemmer, "\u672c\u8a9e"), 1);
+    assert_int_equal(count_hits(w.engine, NULL, "connected"), 0);
+
+    struct search_query query;
+    struct snippet snippet;
+    assert_int_equal(search_query_parse(&query, "connects", 8, stemmer, &why), 0);
+    snippet_find(&query, stemmer, texts[1], strlen(texts[1]), 0, strlen(texts[1]), 0, &snippet);
+    assert_int_equal(snippet.mark_count, 2);
+    assert_int_equal(snippet.marks[1].end - snippet.marks[1].start, strlen("connecting"));
+    search_query_fini(&query);
+    stemmer_destroy(&stemmer);
+    wiki_fini(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +553,7 @@ int main(void)
         cmocka_unit_test(test_parts_of_a_query),
         cmocka_unit_test(test_a_deadline_ends_a_search),
         cmocka_unit_test(test_snippets),
+        cmocka_unit_test(test_stems),
         cmocka_unit_test(test_suggestions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

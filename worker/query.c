@@ -81,6 +81,7 @@ void query_engine_destroy(struct query_engine **engine)
     title_order_destroy(&(*engine)->order);
     search_engine_destroy(&(*engine)->search);
     passage_store_destroy(&(*engine)->passages);
+    stemmer_destroy(&(*engine)->stemmer);
     free(*engine);
     *engine = NULL;
 }

@@ -28,6 +28,7 @@ struct query_engine {
     struct article_store *articles;
     struct title_order *order;      /* NULL until the first export */
     struct search_engine *search;   /* NULL until the first search */
+    struct stemmer *stemmer;        /* with it; NULL: words are not stemmed */
     int index_fd;                   /* borrowed */
     struct passage_store *passages; /* NULL until the first snippet */
 };

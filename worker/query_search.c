@@ -35,9 +35,14 @@ static bool begin(struct query *query, struct text_ref *text, struct search_quer
     if (!query->index->search.info)
         return query_fail(query, RPC_NOT_AVAILABLE,
                           "%s: this index was built without full-text search", query->method->name);
-    if (!query->engine->search && search_engine_create(&query->engine->search, query->index))
+    struct query_engine *engine = query->engine;
+    if (!engine->stemmer &&
+        stemmer_create(&engine->stemmer, query->index->search.info->stemmer, &why))
+        return query_fail(query, RPC_NOT_AVAILABLE, "%s: this index was built with stemming: %s",
+                          query->method->name, why.text);
+    if (!engine->search && search_engine_create(&engine->search, query->index))
         return query_fail(query, RPC_INTERNAL, "%s: out of memory", query->method->name);
-    const int rc = search_query_parse(parsed, text->bytes, text->length, &why);
+    const int rc = search_query_parse(parsed, text->bytes, text->length, engine->stemmer, &why);
     if (rc == -EINVAL)
         return query_fail(query, RPC_BAD_PARAMS, "%s: %s", query->method->name, why.text);
     if (rc) {
@@ -91,7 +96,9 @@ static int open_snippets(struct query *query, const struct search_query *parsed,
     int rc = engine->passages
                  ? 0
                  : passage_store_create(&engine->passages, query->index, engine->index_fd);
-    return rc ? rc : snippet_maker_create(maker, query->index, engine->passages, parsed);
+    return rc ? rc
+              : snippet_maker_create(maker, query->index, engine->passages, engine->stemmer,
+                                     parsed);
 }
 
 #define SUGGESTED_WORDS_MAX 4 /* of a query: each is a walk through the words */

@@ -10,6 +10,7 @@ struct parser {
     struct search_query *query;
     const char *text;
     size_t at, length;
+    struct stemmer *stemmer;
     struct fault *why;
     struct words words; /* scratch: large */
 };
@@ -45,14 +46,18 @@ static int add_word(struct parser *p, const struct word *word, size_t offset)
     return 0;
 }
 
-/* Appends the words of text[start, end). */
-static int add_words(struct parser *p, size_t start, size_t end)
+/* Appends the words of text[start, end), the last one of which is `open` or whole. */
+static int add_words(struct parser *p, size_t start, size_t end, bool open)
 {
     struct word word;
     int rc = 0;
     words_init(&p->words, p->text + start, end - start);
-    while (!rc && words_next(&p->words, &word))
+    while (!rc && words_next(&p->words, &word)) {
+        const bool whole = !open || start + word.end + 1 < end;
+        if (whole && stem_word(p->stemmer, &word))
+            return fault_set(p->why, ENOMEM, "out of memory");
         rc = add_word(p, &word, start);
+    }
     return rc;
 }
 
@@ -98,7 +103,7 @@ static int parse_phrase(struct parser *p, struct prefix prefix)
     const char *close = memchr(p->text + start, '"', p->length - start);
     const size_t end = close ? (size_t)(close - p->text) : p->length;
     p->at = close ? end + 1 : end;
-    int rc = add_words(p, start, end);
+    int rc = add_words(p, start, end, false);
     if (!rc)
         add_phrase(p, prefix, first);
     return rc;
@@ -113,7 +118,7 @@ static int parse_plain(struct parser *p, struct prefix prefix)
     while (p->at < p->length && !is_space(p->text[p->at]) && p->text[p->at] != '"')
         p->at++;
     const bool open = p->at - start > 1 && p->text[p->at - 1] == '*';
-    int rc = add_words(p, start, p->at);
+    int rc = add_words(p, start, p->at, open);
     const uint32_t count = p->query->word_count - first;
     if (rc || count == 0)
         return rc;
@@ -159,7 +164,7 @@ static int check(const struct search_query *q, struct fault *why)
 }
 
 int search_query_parse(struct search_query *query, const char *text, size_t length,
-                       struct fault *why)
+                       struct stemmer *stemmer, struct fault *why)
 {
     *query = (struct search_query){0};
     query->leaves = malloc(SEARCH_WORDS_MAX * sizeof *query->leaves);
@@ -169,7 +174,8 @@ int search_query_parse(struct search_query *query, const char *text, size_t leng
     if (!query->leaves || !query->words || !p)
         rc = fault_set(why, ENOMEM, "out of memory");
     else
-        *p = (struct parser){.query = query, .text = text, .length = length, .why = why};
+        *p = (struct parser){
+            .query = query, .text = text, .length = length, .stemmer = stemmer, .why = why};
     while (!rc && p->at < length) {
         if (is_space(text[p->at]))
             p->at++;

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
  * The query language: words, "phrases", word*, each after an optional + or - and an optional
- * intitle:. Words are folded as the index's are (shm/words.h).
+ * intitle:. Words are folded and stemmed as the index's are (shm/words.h, shm/stem.h); word* is not
+ * stemmed, and finds the stems that begin so.
  */
 #ifndef FORKLORE_WORKER_SEARCH_QUERY_H
 #define FORKLORE_WORKER_SEARCH_QUERY_H
 
 #include "shm/fault.h"
+#include "shm/stem.h"
 #include "shm/titles.h"
-#include "shm/words.h"
 
 #define SEARCH_WORDS_MAX 1024
 
@@ -38,9 +39,10 @@ struct search_query {
     size_t pool_bytes, pool_capacity;
 };
 
-/* -EINVAL with a sentence for a query that asks for nothing or too much, -ENOMEM. */
+/* `stemmer` is the index's. -EINVAL with a sentence for a query that asks for nothing or too much,
+ * -ENOMEM. */
 int search_query_parse(struct search_query *query, const char *text, size_t length,
-                       struct fault *why);
+                       struct stemmer *stemmer, struct fault *why);
 void search_query_fini(struct search_query *query);
 
 static inline struct text_ref search_query_word(const struct search_query *query, uint32_t number)

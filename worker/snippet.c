@@ -43,15 +43,18 @@ static unsigned find_part(const struct part *parts, unsigned count, const struct
     return i;
 }
 
-static unsigned find_matches(const struct part *parts, unsigned part_count, const char *text,
-                             size_t from, size_t to, struct match matches[MATCHES_MAX])
+static unsigned find_matches(const struct part *parts, unsigned part_count, struct stemmer *stemmer,
+                             const char *text, size_t from, size_t to,
+                             struct match matches[MATCHES_MAX])
 {
     struct words words;
     struct word word;
     unsigned count = 0;
     words_init(&words, text + from, to - from);
     while (count < MATCHES_MAX && words_next(&words, &word)) {
-        const unsigned part = find_part(parts, part_count, &word);
+        unsigned part = find_part(parts, part_count, &word);
+        if (part == part_count && stem_word(stemmer, &word) == 0)
+            part = find_part(parts, part_count, &word);
         if (part < part_count)
             matches[count++] = (struct match){from + word.start, from + word.end, part};
     }
@@ -149,13 +152,13 @@ static size_t find_end(const char *text, size_t start, size_t after, size_t leng
     return word ? word : back_to_character(text, most);
 }
 
-void snippet_find(const struct search_query *query, const char *text, size_t length, size_t from,
-                  size_t to, size_t expected, struct snippet *snippet)
+void snippet_find(const struct search_query *query, struct stemmer *stemmer, const char *text,
+                  size_t length, size_t from, size_t to, size_t expected, struct snippet *snippet)
 {
     struct part parts[PARTS_MAX];
     struct match matches[MATCHES_MAX];
     const unsigned part_count = list_parts(query, parts);
-    const unsigned count = find_matches(parts, part_count, text, from, to, matches);
+    const unsigned count = find_matches(parts, part_count, stemmer, text, from, to, matches);
     const struct group group = best_group(matches, count, expected);
     const struct match *first = &matches[group.first];
     const size_t at = group.count ? first->start : from;

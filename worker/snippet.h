@@ -23,13 +23,14 @@ struct snippet {
 
 /* Of a text, of which [from, to) is looked at for words and the rest for where sentences begin; of
  * equally good places the one nearest to `expected` is taken. */
-void snippet_find(const struct search_query *query, const char *text, size_t length, size_t from,
-                  size_t to, size_t expected, struct snippet *snippet);
+void snippet_find(const struct search_query *query, struct stemmer *stemmer, const char *text,
+                  size_t length, size_t from, size_t to, size_t expected, struct snippet *snippet);
 
 struct snippet_maker; /* for all pages that one query finds */
 
 int snippet_maker_create(struct snippet_maker **maker, const struct index_view *index,
-                         struct passage_store *store, const struct search_query *query);
+                         struct passage_store *store, struct stemmer *stemmer,
+                         const struct search_query *query);
 void snippet_maker_destroy(struct snippet_maker **maker);
 
 /* *text is where the snippet is, until the next one. -EIO, -EBADMSG, -ENOMEM. */

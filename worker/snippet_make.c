@@ -28,6 +28,7 @@ struct sought {
 struct snippet_maker {
     const struct index_view *index;
     struct passage_store *store;
+    struct stemmer *stemmer;
     const struct search_query *query;
     struct sought sought[SOUGHT_MAX];
     uint32_t sought_count;
@@ -74,13 +75,15 @@ static void seek_open(struct snippet_maker *m, struct text_ref word, uint32_t pa
 }
 
 int snippet_maker_create(struct snippet_maker **maker, const struct index_view *index,
-                         struct passage_store *store, const struct search_query *query)
+                         struct passage_store *store, struct stemmer *stemmer,
+                         const struct search_query *query)
 {
     struct snippet_maker *m = *maker = malloc(sizeof *m);
     if (!m)
         return -ENOMEM;
     m->index = index;
     m->store = store;
+    m->stemmer = stemmer;
     m->query = query;
     m->sought_count = 0;
     m->positions = NULL;
@@ -275,6 +278,6 @@ int snippet_make(struct snippet_maker *m, uint32_t page, const char **text, stru
         if (to <= anchor_at)
             to = length;
     }
-    snippet_find(m->query, m->text.bytes, length, from, to, expected, snippet);
+    snippet_find(m->query, m->stemmer, m->text.bytes, length, from, to, expected, snippet);
     return 0;
 }

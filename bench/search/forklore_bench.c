@@ -70,7 +70,7 @@ static uint64_t search(const char *text, uint32_t count)
     struct patience patience = {0};
     const struct search_options options = {.count = count, .bm25 = true, .exhaustive = !count};
     struct fault why;
-    if (search_query_parse(&query, text, strlen(text), &why) ||
+    if (search_query_parse(&query, text, strlen(text), NULL, &why) ||
         search_run(engine, &query, &options, &patience, &result)) {
         fprintf(stderr, "%s: failed\n", text);
         exit(1);

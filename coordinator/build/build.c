@@ -73,6 +73,8 @@ static int open_words(struct build *build, struct fault *why)
     if (!folder)
         return fault_set(why, ENOMEM, "out of memory");
     int rc = postings_build_create(&build->parts.words, folder, 0, why);
+    if (!rc && build->options->stem)
+        rc = postings_build_stem(build->parts.words, build->options->stem, why);
     if (!rc)
         rc = passage_writer_init(&build->parts.passages, folder, why);
     free(folder);

@@ -18,9 +18,10 @@ struct build_options {
     enum build_kind kind;
     const char *input;
     const char *output;
-    bool quiet;     /* no progress on stderr */
-    int zstd_level; /* of the article text; 0: the default, 1 */
-    bool no_search; /* leave out full-text search */
+    bool quiet;       /* no progress on stderr */
+    int zstd_level;   /* of the article text; 0: the default, 1 */
+    bool no_search;   /* leave out full-text search */
+    const char *stem; /* language whose words are stemmed; NULL: none */
     /* Fills `ranks` (arrays of the right sizes) for the finished index: PageRank by the daemon's
      * own job machinery, handed in so that building does not depend on it. */
     int (*rank)(void *owner, const struct index_view *index, const struct rank_arrays *ranks,

@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct search_query query;
     struct fault why = {""};
     check_words(text, size);
-    int err = search_query_parse(&query, text, size, &why);
+    int err = search_query_parse(&query, text, size, NULL, &why);
     MUST(err == 0 || (err == -EINVAL && why.text[0]));
     if (err == 0) {
         check_query(&query, size);
