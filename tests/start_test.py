@@ -497,7 +497,7 @@ class SharedMemory(StartTest):
         dump = os.path.join(self.folder, "dump.xml")
         with open(dump, "w", encoding="utf-8") as out:
             out.write(small_dump())
-        done = self.inside("64k", '"$@"; s=$?; ls -A /dev/shm; exit $s', FORKLORED, "build", "-q",
+        done = self.inside("8k", '"$@"; s=$?; ls -A /dev/shm; exit $s', FORKLORED, "build", "-q",
                            dump, "-o", os.path.join(self.folder, "out.flk"))
         self.assertEqual((done.returncode, done.stdout), (4, b""))
         self.assertRegex(done.stderr.decode(), "in /dev/shm .*No space left on device")
