@@ -97,7 +97,7 @@ static void make_reference(struct bench *bench)
 {
     const struct graph_view *g = &bench->base->view.graph;
     const size_t n = g->vertex_count;
-    double *x = malloc(n * sizeof *x), *y = malloc(n * sizeof *y), *parts = malloc(n * sizeof *y);
+    double *x = calloc(n, sizeof *x), *y = calloc(n, sizeof *y), *parts = calloc(n, sizeof *y);
     if (!x || !y || !parts)
         die("no memory for the reference");
     memcpy(x, bench->base->view.rank.scores, n * sizeof *x);
