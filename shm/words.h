@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #define WORD_MAX_BYTES   254 /* word_list.h keeps lengths in bytes */
-#define WORD_CLUSTER_MAX 32 /* a character and its marks; further marks begin a new one */
+#define WORD_CLUSTER_MAX 32  /* a character and its marks; further marks begin a new one */
 
 struct word {
     const char *bytes; /* folded; valid until the next words_next() */

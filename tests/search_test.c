@@ -398,6 +398,47 @@ static void test_a_deadline_ends_a_search(void **state)
     wiki_fini(&w);
 }
 
+static void ignore_share(void *owner, const struct search_share *share)
+{
+    (void)owner;
+    (void)share;
+}
+
+/* Two words that no page has both of: nothing is found for a whole list long. */
+static void test_a_deadline_ends_a_phrase(void **state)
+{
+    (void)state;
+    enum { PAGES = 12000 };
+    struct postings_build *build;
+    struct fault why;
+    struct search_query query;
+    struct search_result result;
+    double pagerank;
+    struct wiki w = {.count = PAGES};
+    w.meta.page_count = PAGES;
+    w.pages = room(PAGES, sizeof *w.pages);
+    assert_int_equal(postings_build_create(&build, "/tmp", 0, &why), 0);
+    for (unsigned i = 0; i < PAGES; i++)
+        assert_int_equal(
+            postings_build_add(build, "x", 1, i % 2 ? "left" : "right", 5 - i % 2, NULL, &why), 0);
+    assert_int_equal(postings_build_finish(build, &w.built, &why), 0);
+    postings_build_destroy(&build);
+    w.view = (struct index_view){.meta = &w.meta, .pages = w.pages};
+    w.view.search = postings_built_view(&w.built);
+    assert_int_equal(search_engine_create(&w.engine, &w.view), 0);
+    assert_int_equal(search_query_parse(&query, "\"left right\"", 12, NULL, &why), 0);
+    const struct search_options options = {.count = 10, .bm25 = true};
+    struct patience late = {.deadline_ns = 1}, patient = {0};
+    assert_int_equal(search_run(w.engine, &query, &options, &late, &result), -ETIME);
+    assert_int_equal(
+        search_explain(w.engine, &query, &options, PAGES - 1, ignore_share, NULL, &pagerank, &late),
+        -ETIME);
+    assert_int_equal(search_run(w.engine, &query, &options, &patient, &result), 0);
+    assert_int_equal(result.matched, 0);
+    search_query_fini(&query);
+    wiki_fini(&w);
+}
+
 /* --- What surrounds results --------------------------------------------------------------------
  */
 
@@ -552,6 +593,7 @@ int main(void)
         cmocka_unit_test(test_queries_that_ask_for_nothing_are_refused),
         cmocka_unit_test(test_parts_of_a_query),
         cmocka_unit_test(test_a_deadline_ends_a_search),
+        cmocka_unit_test(test_a_deadline_ends_a_phrase),
         cmocka_unit_test(test_snippets),
         cmocka_unit_test(test_stems),
         cmocka_unit_test(test_suggestions),

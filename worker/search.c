@@ -692,6 +692,8 @@ int search_run(struct search_engine *engine, const struct search_query *query,
     int rc = make_cursors(&run, query);
     if (!rc)
         rc = run_all(&run, result);
+    if (!rc && patience_expired(patience)) /* a phrase may have ended early */
+        rc = -ETIME;
     if (rc) {
         memset(engine->scores, 0, WINDOW_MOST * sizeof *engine->scores);
         memset(engine->found, 0, WINDOW_MOST / 8);
@@ -751,7 +753,7 @@ int search_explain(struct search_engine *engine, const struct search_query *quer
             share(owner, &found);
         }
     }
-    return 0;
+    return patience_expired(patience) ? -ETIME : 0; /* likewise */
 }
 
 bool search_knows(const struct index_view *index, struct text_ref word)

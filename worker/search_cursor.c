@@ -153,6 +153,7 @@ static int make_phrase(const struct cursor_maker *maker, enum search_field field
     bool missing = false;
     c->kind = CURSOR_NONE;
     c->page = POSTINGS_END;
+    c->patience = maker->patience;
     c->parts = scratch_alloc(maker->scratch, count * sizeof *c->parts);
     if (!c->parts)
         return -ENOMEM;
@@ -294,8 +295,8 @@ static uint32_t seek_phrase(struct cursor *c, uint32_t page)
 {
     for (;;) {
         page = cursor_seek(&c->parts[0], page);
-        if (page == POSTINGS_END)
-            return page;
+        if (page == POSTINGS_END || patience_over(c->patience, 2))
+            return POSTINGS_END;
         uint32_t i = 1, there = page;
         for (; i < c->part_count && there == page; i++)
             there = cursor_seek(&c->parts[i], page);

@@ -40,6 +40,7 @@ struct cursor {
     struct cursor *parts;
     uint32_t part_count;
     uint64_t *set;
+    struct patience *patience; /* of a phrase, which passes over many pages before one has it all */
 };
 
 /* Memory of one search, kept for the next one. */
@@ -72,7 +73,8 @@ int cursor_make(const struct cursor_maker *maker, const struct search_leaf *leaf
 int cursor_make_either(const struct cursor_maker *maker, const struct search_leaf *leaf,
                        struct cursor *cursor);
 
-/* The first page at or after `page`, which is not before the current one. */
+/* The first page at or after `page`, which is not before the current one. A phrase is at its end,
+ * too, once the deadline has passed: who gets to the end asks patience_expired(). */
 uint32_t cursor_seek(struct cursor *cursor, uint32_t page);
 /* Whether the current page matches; finds a phrase's tf. -ENOMEM. */
 int cursor_confirm(const struct cursor_maker *maker, struct cursor *cursor);
