@@ -15,7 +15,7 @@ BUILD    ?= build$(if $(SANITIZE),/$(SANITIZE))
 Q        := $(if $(V),,@)
 
 MSGPACK  := $(shell pkg-config --exists msgpack-c 2>/dev/null && echo msgpack-c || echo msgpack)
-PACKAGES := liburing $(MSGPACK) expat libzstd libxxhash libutf8proc zlib
+PACKAGES := liburing $(MSGPACK) libseccomp expat libzstd libxxhash libutf8proc zlib
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
             -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef $(WERROR)
 SANITIZER_FLAGS := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer) \

@@ -101,6 +101,8 @@ void status_print(FILE *out, struct answer *answer, struct wire_in status)
     render_text(out, answer_text(answer, status, "mode"), RENDER_LINE);
     fputs(", exchange by ", out);
     render_text(out, answer_text(answer, status, "exchange"), RENDER_LINE);
+    fputs(", sandbox ", out);
+    render_text(out, answer_text(answer, status, "sandbox"), RENDER_LINE);
     fprintf(out,
             "\nrequests    %" PRIu64 " answered, %" PRIu64 " failed, %" PRIu64
             " in flight, %" PRIu64 " waiting, %" PRIu64 " connections\n",

@@ -254,6 +254,7 @@ static bool take_replies(struct crew_worker *worker)
         }
         if (msg.kind == MSG_READY) {
             worker->failures = 0;
+            worker->sandbox = (unsigned)msg.sandbox;
             if (worker->state == WORKER_STARTING)
                 worker->state = WORKER_READY;
         }
@@ -329,6 +330,16 @@ bool crew_send(struct crew_worker *worker, const struct msg *msg)
     ring_stage(&worker->requests_out, out.bytes);
     worker->staged = true;
     return true;
+}
+
+unsigned crew_sandbox(const struct crew *crew)
+{
+    unsigned sandbox = SANDBOX_ALL;
+    for (unsigned w = 0; w < crew->worker_count; w++) {
+        if (crew->workers[w].state == WORKER_READY)
+            sandbox &= crew->workers[w].sandbox;
+    }
+    return sandbox;
 }
 
 /* --- Ends ------------------------------------------------------------------------------------ */
@@ -460,6 +471,7 @@ int crew_create(struct crew **out, struct crew_host *host, enum worker_mode mode
         worker->inherit = *prototype;
         worker->inherit.slot = w;
         worker->inherit.coordinator = host->bell;
+        worker->inherit.sandbox = mode == WORKERS_PROCESSES ? host->sandbox : SANDBOX_NONE;
         worker->inherit.bell.eventfd = -1;
     }
     for (unsigned w = 0; w < workers && !err; w++)

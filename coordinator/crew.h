@@ -27,6 +27,7 @@ struct crew_host {
     struct crew *crews;        /* all that exist */
     unsigned crews_made;       /* numbers the segments' labels */
     uint64_t wakeups;          /* of sleeping workers */
+    unsigned sandbox;          /* of worker processes: enum sandbox */
     size_t request_ring_bytes; /* capacity, of those that answer queries */
     /* Of whoever uses messages after their call, or NULL: whether it does at the moment, and that
      * it copies them now, because a ring is about to go. */
@@ -57,6 +58,7 @@ struct crew_worker {
     unsigned restarts;
     unsigned failures; /* deaths since it last was ready */
     uint64_t requests; /* sent, since the crew began */
+    unsigned sandbox;  /* that it says holds */
     unsigned in_flight;
     unsigned load, long_requests; /* of those in flight: dispatch.c */
     struct inherit inherit;
@@ -106,6 +108,9 @@ bool crew_send(struct crew_worker *worker, const struct msg *msg);
 
 /* Sends `kind` (MSG_RETIRE or MSG_CANCEL) to all. */
 void crew_retire(struct crew *crew, enum msg_kind kind);
+/* What confines every worker that serves. */
+unsigned crew_sandbox(const struct crew *crew);
+
 /* True once every worker has left, having finished or been told to. */
 bool crew_gone(const struct crew *crew);
 

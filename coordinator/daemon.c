@@ -44,8 +44,9 @@ static void on_message(void *owner, struct crew_worker *worker, const struct msg
         fprintf(stderr, "forklored: worker=%u event=failed error=\"%.*s\"\n", worker->inherit.slot,
                 (int)msg->text_length, msg->text);
     else if (msg->kind == MSG_READY)
-        say(daemon, true, "worker=%u pid=%d event=ready generation=%llu", worker->inherit.slot,
-            (int)worker->pid, (unsigned long long)service->generation->number);
+        say(daemon, true, "worker=%u pid=%d event=ready generation=%llu sandbox=%s",
+            worker->inherit.slot, (int)worker->pid, (unsigned long long)service->generation->number,
+            sandbox_name(worker->sandbox));
 }
 
 static bool on_died(void *owner, struct crew_worker *worker, const char *how)
@@ -164,9 +165,10 @@ static void take_over(struct daemon *daemon)
     if (before)
         service_retire(daemon, before);
     const struct generation *generation = daemon->now->generation;
-    say(daemon, false, "event=serving generation=%llu pages=%u edges=%llu socket=%s",
+    say(daemon, false, "event=serving generation=%llu pages=%u edges=%llu socket=%s sandbox=%s",
         (unsigned long long)generation->number, generation->view.meta->page_count,
-        (unsigned long long)generation->view.meta->edge_count, daemon->sessions.path);
+        (unsigned long long)generation->view.meta->edge_count, daemon->sessions.path,
+        sandbox_name(crew_sandbox(daemon->now->crew)));
     if (!before)
         session_host_accept(&daemon->sessions);
     /* Or a job's scores for the index that was loaded, which overtook it. */
@@ -444,6 +446,7 @@ static int set_up(struct daemon *daemon, struct fault *why)
                         options->request_timeout_ms * UINT64_C(1000000), options->queue_max, why);
     if (err)
         return err;
+    daemon->crew_host.sandbox = options->sandbox;
     jobs_init(&daemon->jobs, &daemon->crew_host, &daemon->sessions, options->mode);
     daemon->jobs.owner = daemon;
     daemon->jobs.current = jobs_current;

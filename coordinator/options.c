@@ -27,6 +27,7 @@ static const char help[] =
     "      --exchange HOW         ring (default) or shared: how PageRank workers exchange scores\n"
     "      --map                  map the index file instead of copying it to shared memory\n"
     "      --huge-pages WHEN      auto (default), on or off, for the segment\n"
+    "      --no-sandbox           let worker processes do what the daemon may do\n"
     "\n"
     "Limits:\n"
     "      --max-connections N    default 256\n"
@@ -52,6 +53,7 @@ enum {
     OPT_EXCHANGE,
     OPT_MAP,
     OPT_HUGE_PAGES,
+    OPT_NO_SANDBOX,
     OPT_MAX_CONNECTIONS,
     OPT_MAX_IN_FLIGHT,
     OPT_MAX_QUEUE,
@@ -71,6 +73,7 @@ static const struct option long_options[] = {
     {"exchange", required_argument, NULL, OPT_EXCHANGE},
     {"map", no_argument, NULL, OPT_MAP},
     {"huge-pages", required_argument, NULL, OPT_HUGE_PAGES},
+    {"no-sandbox", no_argument, NULL, OPT_NO_SANDBOX},
     {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
     {"max-in-flight", required_argument, NULL, OPT_MAX_IN_FLIGHT},
     {"max-queue", required_argument, NULL, OPT_MAX_QUEUE},
@@ -187,6 +190,9 @@ static int take_option(struct serve_options *options, int option)
         err = choose("--huge-pages", optarg, huge_pages, &chosen);
         options->huge_pages = (enum huge_pages)chosen;
         return err;
+    case OPT_NO_SANDBOX:
+        options->sandbox = SANDBOX_NONE;
+        return 0;
     case OPT_MAX_CONNECTIONS:
         return number_option("--max-connections", optarg, 10, 1, 100000, &limits->connections);
     case OPT_MAX_IN_FLIGHT:
@@ -231,6 +237,7 @@ int options_parse(struct serve_options *options, int argc, char **argv)
         processors = processors < 1 ? 1 : EXCHANGE_WORKERS_MAX;
     *options = (struct serve_options){
         .workers = (unsigned)processors,
+        .sandbox = SANDBOX_ALL,
         .limits = {.connections = 256,
                    .in_flight = 256,
                    .frame_bytes = RPC_FRAME_LIMIT,

@@ -22,6 +22,7 @@ struct serve_options {
     const char *source_path;
     enum huge_pages huge_pages;
     bool map;
+    unsigned sandbox; /* of worker processes: enum sandbox */
     struct session_limits limits;
     unsigned request_timeout_ms;
     unsigned drain_timeout_ms;

@@ -155,7 +155,7 @@ void status_write(struct daemon *daemon, struct wire_out *out)
 {
     const struct crew *crew = daemon->now->crew;
     struct loop_stats stats = loop_stats(daemon->loop);
-    wire_map(out, 13);
+    wire_map(out, 14);
     wire_key(out, "version");
     wire_cstr(out, FORKLORE_VERSION);
     wire_key(out, "pid");
@@ -168,6 +168,8 @@ void status_write(struct daemon *daemon, struct wire_out *out)
     wire_cstr(out, daemon->options->mode == WORKERS_PROCESSES ? "processes" : "threads");
     wire_key(out, "exchange");
     wire_cstr(out, daemon->options->exchange == EXCHANGE_RING ? "ring" : "shared");
+    wire_key(out, "sandbox");
+    wire_cstr(out, sandbox_name(crew_sandbox(crew)));
     wire_key(out, "index");
     write_index(daemon->now->generation, out);
     wire_key(out, "workers");

@@ -40,7 +40,7 @@ static const unsigned setup_flags[] = {
     0,
 };
 
-static int setup_ring(struct loop *loop, unsigned entries)
+static int setup_ring(struct loop *loop, unsigned entries, unsigned more_flags)
 {
     int err = -EINVAL;
     for (size_t i = 0; err == -EINVAL && i < sizeof setup_flags / sizeof setup_flags[0]; i++) {
@@ -48,7 +48,7 @@ static int setup_ring(struct loop *loop, unsigned entries)
         if (completions < 2 * loop->recv_buffers)
             completions = 2 * loop->recv_buffers;
         struct io_uring_params params = {
-            .flags = setup_flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+            .flags = setup_flags[i] | more_flags | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
             .cq_entries = completions,
         };
         err = io_uring_queue_init_params(entries, &loop->ring, &params);
@@ -112,8 +112,22 @@ static int setup_buffers(struct loop *loop, struct fault *why)
     return 0;
 }
 
-int loop_create(struct loop **loop, unsigned entries, unsigned recv_buffers, unsigned recv_bytes,
-                struct fault *why)
+/* What a loop of loop_create_waiting() is left with: no registering, and these operations. */
+static int restrict_to_waiting(struct io_uring *ring)
+{
+    struct io_uring_restriction kept[] = {
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_POLL_ADD},
+        {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_ASYNC_CANCEL},
+    };
+    /* liburing has functions for these two, which 2.3 forgot to export. */
+    unsigned fd = (unsigned)ring->ring_fd;
+    int err =
+        io_uring_register(fd, IORING_REGISTER_RESTRICTIONS, kept, sizeof kept / sizeof kept[0]);
+    return err < 0 ? err : io_uring_register(fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
+static int create(struct loop **loop, unsigned entries, unsigned recv_buffers, unsigned recv_bytes,
+                  bool waiting, struct fault *why)
 {
     MUST(entries > 0 && recv_buffers <= 32768 && (recv_buffers & (recv_buffers - 1)) == 0);
     struct loop *made = calloc(1, sizeof *made);
@@ -121,7 +135,7 @@ int loop_create(struct loop **loop, unsigned entries, unsigned recv_buffers, uns
         return fault_set(why, ENOMEM, "no memory for the event loop");
     made->recv_buffers = recv_buffers;
     made->recv_bytes = recv_bytes;
-    int err = setup_ring(made, entries);
+    int err = setup_ring(made, entries, waiting ? IORING_SETUP_R_DISABLED : 0);
     if (err) {
         free(made);
         return explain_setup(err, why);
@@ -129,12 +143,28 @@ int loop_create(struct loop **loop, unsigned entries, unsigned recv_buffers, uns
     io_uring_ring_dontfork(&made->ring); /* advice: a child that keeps off it needs none */
     if (recv_buffers > 0)
         err = setup_buffers(made, why);
+    if (!err && waiting) {
+        err = restrict_to_waiting(&made->ring);
+        if (err)
+            err = fault_errno(why, -err, "cannot restrict io_uring");
+    }
     if (err) {
         loop_destroy(&made);
         return err;
     }
     *loop = made;
     return 0;
+}
+
+int loop_create(struct loop **loop, unsigned entries, unsigned recv_buffers, unsigned recv_bytes,
+                struct fault *why)
+{
+    return create(loop, entries, recv_buffers, recv_bytes, false, why);
+}
+
+int loop_create_waiting(struct loop **loop, unsigned entries, struct fault *why)
+{
+    return create(loop, entries, 0, 0, true, why);
 }
 
 void loop_destroy(struct loop **loop)

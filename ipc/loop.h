@@ -62,6 +62,10 @@ static inline bool loop_busy(const struct loop_op *op)
 int loop_create(struct loop **loop, unsigned entries, unsigned recv_buffers, unsigned recv_bytes,
                 struct fault *why);
 
+/* A loop that can wait for eventfds and do nothing else: the kernel refuses any other operation,
+ * whoever writes it into the ring. For workers, whose sandbox io_uring would lead around. */
+int loop_create_waiting(struct loop **loop, unsigned entries, struct fault *why);
+
 /* Operations that are still busy get no callback any more. The kernel drops those on sockets,
  * eventfds and timers; a loop_read() or loop_send() should be over, or its memory stay. */
 void loop_destroy(struct loop **loop);

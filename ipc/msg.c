@@ -17,9 +17,10 @@ void msg_write(struct wire_out *out, const struct msg *msg)
         wire_uint(out, msg->kind);
         return;
     case MSG_READY:
-        wire_array(out, 2);
+        wire_array(out, 3);
         wire_uint(out, msg->kind);
         wire_uint(out, msg->pid);
+        wire_uint(out, msg->sandbox);
         return;
     case MSG_ANSWER:
         wire_array(out, 4);
@@ -88,7 +89,7 @@ bool msg_read(const void *data, size_t bytes, struct msg *msg)
     case MSG_CANCEL:
         return fields == 1;
     case MSG_READY:
-        return fields == 2 && wire_get_uint(&in, &msg->pid);
+        return fields == 3 && wire_get_uint(&in, &msg->pid) && wire_get_uint(&in, &msg->sandbox);
     case MSG_ANSWER:
         return fields == 4 && wire_get_uint(&in, &msg->ticket) && wire_get_bool(&in, &msg->more) &&
                wire_get_bin(&in, &msg->frame, &msg->frame_bytes);

@@ -5,7 +5,7 @@
  *   to a worker    REQUEST [1, ticket, deadline_ns, frame bin]   a client's RPC request, verbatim
  *                  RETIRE  [2]                                    answer what you have, then leave
  *                  CANCEL  [3]                                    stop the job and leave
- *   from a worker  READY   [4, pid]                               attached, serving
+ *   from a worker  READY   [4, pid, sandbox]                      serving, and what confines it
  *                  ANSWER  [5, ticket, more, frame bin]           RPC response; pieces while `more`
  *                  PROGRESS[6, iteration, change]
  *                  DONE    [7, iterations, change, converged, run_ns, wait_ns,
@@ -40,6 +40,7 @@ struct msg {
     size_t frame_bytes;
     bool more;
     uint64_t pid;
+    uint64_t sandbox; /* bits of enum sandbox (worker/sandbox.h) */
     uint64_t iteration;
     double change;
     bool converged;

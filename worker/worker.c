@@ -233,6 +233,14 @@ static bool take_messages(struct worker *worker)
     return any;
 }
 
+/* Says that it serves, from inside its sandbox. */
+static void get_ready(struct worker *worker)
+{
+    reply(worker, &(struct msg){.kind = MSG_READY,
+                                .pid = (uint64_t)getpid(),
+                                .sandbox = sandbox_enter(worker->inherit->sandbox)});
+}
+
 static int serve_queries(struct worker *worker, struct fault *why)
 {
     const struct inherit *in = worker->inherit;
@@ -240,7 +248,7 @@ static int serve_queries(struct worker *worker, struct fault *why)
     if (err)
         return err;
     query_engine_set_pause(worker->queries, on_pause, worker);
-    reply(worker, &(struct msg){.kind = MSG_READY, .pid = (uint64_t)getpid()});
+    get_ready(worker);
     while (!worker->leaving && !err) {
         if (take_messages(worker))
             spinner_reset(&worker->spinner);
@@ -289,7 +297,7 @@ static int serve_job(struct worker *worker, struct fault *why)
     const struct inherit *in = worker->inherit;
     struct pagerank_host host = {worker, wait_for_slices, report_progress};
     struct pagerank_result result;
-    reply(worker, &(struct msg){.kind = MSG_READY, .pid = (uint64_t)getpid()});
+    get_ready(worker);
     int err = pagerank_run(in->index, in->job, in->slot, &host, &result, why);
     if (err == -ECANCELED && worker->cancelled)
         return 0;
@@ -312,7 +320,7 @@ int worker_main(const struct inherit *inherit)
     struct fault why = {""};
     ring_reader_attach(&worker.requests, inherit->requests, 0);
     ring_writer_attach(&worker.replies, inherit->replies);
-    int err = loop_create(&worker.loop, 8, 0, 0, &why);
+    int err = loop_create_waiting(&worker.loop, 8, &why);
     if (!err) {
         loop_eventfd(worker.loop, &worker.bell_op, inherit->bell.eventfd);
         err = inherit->job ? serve_job(&worker, &why) : serve_queries(&worker, &why);

@@ -11,6 +11,7 @@
 #include "ipc/exchange.h"
 #include "ipc/ring.h"
 #include "shm/index.h"
+#include "worker/sandbox.h"
 
 struct job_seed {
     uint32_t vertex;
@@ -45,6 +46,7 @@ struct inherit {
     struct bell room; /* the same eventfd: rung for room in `replies` while it waits for that */
     struct bell coordinator;
     const struct job_order *job; /* NULL: answers queries */
+    unsigned sandbox;            /* layers to enter (sandbox.h); none for a thread */
 };
 
 /* Serves until retired or cancelled, or the job is done. Returns an exit status: 0, or 1 after
