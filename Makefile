@@ -43,6 +43,9 @@ $(BUILD)/forklored $(BUILD)/forklore $(BUILD)/tests/dump_links:
 $(BUILD)/bench/%: $(BUILD)/bench/%.o $(LIBRARY)
 	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
+$(BUILD)/tests/shim.so: tests/shim.c
+	$(Q)mkdir -p $(@D) && echo "  CC    $@" && $(CC) -D_GNU_SOURCE -O1 -shared -fPIC -o $@ $<
+
 $(BUILD)/tests/%_test: $(BUILD)/tests/%_test.o $(LIBRARY)
 	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
 
@@ -78,7 +81,7 @@ UNIT := $(if $(T),$(BUILD)/tests/$(T)_test,$(TESTS))
 check: check-unit check-integration
 check-unit: $(UNIT)
 	$(Q)tests/run-unit $^
-check-integration: all $(BUILD)/tests/dump_links $(if $(SANITIZE),,$(BUILD)/bench/counts)
+check-integration: all $(BUILD)/tests/dump_links $(if $(SANITIZE),,$(BUILD)/bench/counts $(BUILD)/tests/shim.so)
 	$(Q)FORKLORE_BUILD=$(BUILD) tests/run-integration $(PYTHON) $(T)
 
 check-asan:

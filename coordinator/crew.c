@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "coordinator/crew.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
@@ -17,7 +18,14 @@
 #define JOB_RING_BYTES      ((size_t)4096) /* of a job's workers: they tell how it goes, no more */
 #define RESTART_DELAY_NS    UINT64_C(50000000) /* doubled with every failure in a row */
 #define RESTART_DOUBLINGS   7
-#define CHANNEL_FIRST_BYTES 4096 /* the page of two bell words: requests, and room for replies */
+#define CHANNEL_FIRST_BYTES 4096 /* struct channel_first */
+
+/* The first page of a channel. */
+struct channel_first {
+    struct bell_word requests, room; /* of replies */
+    struct pulse pulse;
+};
+static_assert(sizeof(struct channel_first) <= CHANNEL_FIRST_BYTES, "one page");
 
 int crew_host_init(struct crew_host *host, struct loop *loop, const struct seg_owner *owner,
                    size_t request_bytes_max, struct fault *why)
@@ -61,6 +69,7 @@ static void channel_format(struct crew_worker *worker)
     inherit->requests = ring_format(channel_requests(worker), crew->request_ring_bytes, 1, 0);
     inherit->replies = ring_format(channel_replies(worker), crew->reply_ring_bytes, 1, 0);
     worker->staged = false;
+    pulse_take(inherit->pulse, PULSE_NO_TICKET);
     ring_writer_attach(&worker->requests_out, worker->inherit.requests);
     ring_reader_attach(&worker->replies_in, worker->inherit.replies, 0);
 }
@@ -78,13 +87,14 @@ static int channel_create(struct crew_worker *worker, unsigned crew_number, cons
         return err;
     /* Nobody inherits it but the worker it is for: see start_process(). */
     madvise(worker->channel.base, worker->channel.bytes, MADV_DONTFORK);
+    struct channel_first *first = worker->channel.base;
+    worker->inherit.pulse = &first->pulse;
     channel_format(worker);
-    struct bell_word *words = worker->channel.base;
     if (bell)
         worker->inherit.bell = *bell;
     else
-        err = bell_open(&worker->inherit.bell, &words[0]);
-    worker->inherit.room = (struct bell){&words[1], worker->inherit.bell.eventfd};
+        err = bell_open(&worker->inherit.bell, &first->requests);
+    worker->inherit.room = (struct bell){&first->room, worker->inherit.bell.eventfd};
     return err ? fault_errno(why, -err, "cannot make an eventfd") : 0;
 }
 
@@ -214,6 +224,7 @@ static int start_worker(struct crew_worker *worker, struct fault *why)
         return err;
     }
     worker->alive = true;
+    worker->looks = 0;
     worker->state = crew->retiring ? WORKER_RETIRING : WORKER_STARTING;
     loop_poll_in(crew->host->loop, &worker->exit_op, worker->exit_fd);
     return 0;
@@ -221,11 +232,26 @@ static int start_worker(struct crew_worker *worker, struct fault *why)
 
 /* --- Messages -------------------------------------------------------------------------------- */
 
+static void kill_for(struct crew_worker *worker, bool stopped, const char *reason)
+{
+    snprintf(worker->killed_for, sizeof worker->killed_for, "%s", reason);
+    worker->was_stopped = stopped;
+    kill(worker->pid, SIGKILL);
+}
+
+void crew_kill_hung(struct crew_worker *worker, bool stopped, uint64_t limit_ms)
+{
+    char reason[64];
+    snprintf(reason, sizeof reason, "%s, no sign of life for %llu ms: killed",
+             stopped ? "stopped" : "hung", (unsigned long long)limit_ms);
+    kill_for(worker, stopped, reason);
+}
+
 /* Its ring contradicts the protocol. What it held is done again elsewhere: on_exit_fd(). */
 static void kill_broken(struct crew_worker *worker)
 {
     if (worker->alive && worker->crew->mode == WORKERS_PROCESSES)
-        kill(worker->pid, SIGKILL);
+        kill_for(worker, false, "its ring is broken: killed");
 }
 
 static void release_replies(struct crew_worker *worker)
@@ -357,12 +383,18 @@ bool crew_gone(const struct crew *crew)
 static void describe_exit(struct crew_worker *worker, char *how, size_t capacity)
 {
     int status = 0;
+    worker->outside = false;
     if (worker->crew->mode == WORKERS_THREADS) {
         pthread_join(worker->thread, NULL);
         snprintf(how, capacity, "its thread ended");
     } else if (waitpid(worker->pid, &status, 0) != worker->pid) {
         snprintf(how, capacity, "its process vanished");
+    } else if (worker->killed_for[0]) {
+        snprintf(how, capacity, "%s", worker->killed_for);
+        worker->outside = worker->was_stopped;
+        worker->killed_for[0] = '\0';
     } else if (WIFSIGNALED(status)) {
+        worker->outside = WTERMSIG(status) == SIGKILL;
         snprintf(how, capacity, "killed by signal %d (%s)", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));
     } else {
@@ -413,6 +445,7 @@ static void on_exit_fd(struct loop_op *op, int result)
     worker->exit_fd = -1;
     worker->alive = false;
     worker->state = WORKER_GONE;
+    worker->died_at = pulse_ticket(worker->inherit.pulse);
     channel_format(worker);
     bool unasked = worker->in_flight > 0 || !(crew->retiring || worker->finished);
     bool wanted = unasked && crew->events.died(crew->events.owner, worker, how);

@@ -68,7 +68,15 @@ struct crew_worker {
     bool staged;   /* requests that are not published yet */
     bool finished; /* set by the owner: it has done its work, and its end is no death */
     bool alive;    /* a process or thread exists */
-    int exit_fd;   /* pidfd; or the eventfd that a thread writes last */
+    /* Of its last death: */
+    uint64_t died_at; /* ticket of the request it says it was at, or PULSE_NO_TICKET */
+    bool outside;     /* somebody stopped or killed it: no request's fault */
+    /* watch.c's, of hangs: */
+    uint64_t beats_seen;
+    unsigned looks;      /* in a row that saw no new beat */
+    char killed_for[64]; /* why we killed it, "": we did not */
+    bool was_stopped;    /* ... when we did */
+    int exit_fd;         /* pidfd; or the eventfd that a thread writes last */
     pthread_t thread;
     struct loop_op exit_op, restart_op;
 };
@@ -102,6 +110,9 @@ struct crew {
 int crew_create(struct crew **crew, struct crew_host *host, enum worker_mode mode, unsigned workers,
                 const struct inherit *prototype, const struct bell *bells, struct seg *job_segs,
                 unsigned job_seg_count, const struct crew_events *events, struct fault *why);
+
+/* Kills a worker process that has given no sign of life for so long. */
+void crew_kill_hung(struct crew_worker *worker, bool stopped, uint64_t limit_ms);
 
 /* Stages a message for a worker: false if its ring is full. */
 bool crew_send(struct crew_worker *worker, const struct msg *msg);

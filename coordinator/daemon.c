@@ -384,6 +384,7 @@ static int turn(struct daemon *daemon)
     watch_coming(daemon);
     bury_leaving(daemon);
     jobs_turn(&daemon->jobs);
+    watch_turn(&daemon->watch);
     dispatch_pump(&daemon->dispatch);
     crew_host_flush(&daemon->crew_host);
     session_host_flush(&daemon->sessions);
@@ -442,6 +443,7 @@ static int set_up(struct daemon *daemon, struct fault *why)
     daemon->crew_host.holds = holds_messages;
     daemon->crew_host.let_go = let_go_of_messages;
     daemon->crew_host.holder = &daemon->sessions;
+    watch_init(&daemon->watch, &daemon->crew_host, options->hang_timeout_ms * UINT64_C(1000000));
     err = dispatch_init(&daemon->dispatch, daemon->loop, &daemon->sessions,
                         options->request_timeout_ms * UINT64_C(1000000), options->queue_max, why);
     if (err)
@@ -485,6 +487,8 @@ static void tear_down(struct daemon *daemon)
         dispatch_fini(&daemon->dispatch);
     if (daemon->sessions.path)
         session_host_fini(&daemon->sessions);
+    if (daemon->watch.host)
+        watch_fini(&daemon->watch);
     if (daemon->crew_host.loop)
         crew_host_fini(&daemon->crew_host);
     if (daemon->signal_fd >= 0)

@@ -8,6 +8,7 @@
 #include "coordinator/dispatch.h"
 #include "coordinator/jobs.h"
 #include "coordinator/options.h"
+#include "coordinator/watch.h"
 
 /* A generation and the crew that answers from it. */
 struct service {
@@ -25,6 +26,7 @@ struct daemon {
     struct session_host sessions;
     struct dispatch dispatch;
     struct jobs jobs;
+    struct watch watch;
     struct spinner spinner;
     uint64_t sleeps;
 

@@ -22,8 +22,11 @@
 #define NO_LIMIT         UINT_MAX
 
 /* A request that this many workers died of is not tried again. Only the one that a worker was at
- * work on counts, not those behind it. */
-#define DEATHS_MAX 3
+ * work on counts, not those before and behind it; and only what the worker did, not what was done
+ * to it. Lost by no fault of its own it may be more often, but not for ever: perhaps it is what
+ * draws the kernel's memory killer. */
+#define DEATHS_MAX 2
+#define LOSSES_MAX 10
 
 /* Longer frames are kept on the heap. */
 #define TICKET_FRAME_BYTES 160
@@ -39,7 +42,7 @@ struct ticket {
     struct ticket *waiting_previous, *waiting_next; /* in `waiting`, or among the free */
     struct wire_out pieces;                         /* of an answer that comes in several */
     unsigned load;                                  /* of the worker that has it */
-    unsigned deaths;
+    unsigned deaths, losses;
     bool is_long;
     bool in_use;
     bool expired; /* already answered: RPC_DEADLINE */
@@ -141,7 +144,7 @@ static struct ticket *new_ticket(struct dispatch *dispatch, const void *frame, s
     }
     ticket->in_use = true;
     ticket->worker = NULL;
-    ticket->deaths = 0;
+    ticket->deaths = ticket->losses = 0;
     ticket->expired = false;
     ticket->frame_bytes = bytes;
     memcpy(ticket->frame, frame, bytes);
@@ -404,7 +407,14 @@ void dispatch_answer(struct dispatch *dispatch, struct crew_worker *worker, cons
     free_ticket(dispatch, ticket);
 }
 
-/* What the worker was at when it died. */
+/* What the worker was at when it died, as it says itself; NULL if at nothing of what it held. */
+static struct ticket *culprit(const struct dispatch *dispatch, const struct crew_worker *worker)
+{
+    struct ticket *ticket = find_ticket(dispatch, worker->died_at);
+    return ticket && ticket->worker == worker ? ticket : NULL;
+}
+
+/* If it does not say: the first that it had not answered. */
 static struct ticket *suspect(const struct dispatch *dispatch, const struct crew_worker *worker)
 {
     struct ticket *first = NULL;
@@ -415,21 +425,36 @@ static struct ticket *suspect(const struct dispatch *dispatch, const struct crew
     return first;
 }
 
-/* Its requests go back to the front of the queue, in their old order. Answers come in batches, so
- * the suspect may be innocent and the culprit behind it: from now on each has a worker to itself,
- * which will tell. */
+static bool is_given_up(struct ticket *ticket)
+{
+    if (ticket->deaths < DEATHS_MAX && ticket->losses < LOSSES_MAX)
+        return false;
+    struct rpc_request request;
+    bool known = rpc_parse_request(ticket->frame, ticket->frame_bytes, &request) == RPC_OK;
+    fprintf(stderr, "forklored: event=request-given-up method=%.*s bytes=%zu killed=%u lost=%u\n",
+            known ? (int)request.method_length : 1, known ? request.method : "?",
+            ticket->frame_bytes, ticket->deaths, ticket->losses);
+    return true;
+}
+
+/* Its requests go back to the front of the queue, in their old order. Whoever was broken may have
+ * told lies: from now on each of them has a worker to itself, which will tell. */
 void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker)
 {
-    struct ticket *older, *first = suspect(dispatch, worker);
-    if (first)
+    struct ticket *older, *first = culprit(dispatch, worker);
+    if (first && !worker->outside)
         first->deaths++;
+    if (!first)
+        first = suspect(dispatch, worker);
+    if (first)
+        first->losses++;
     for (struct ticket *ticket = dispatch->all.last; ticket; ticket = older) {
         older = ticket->older;
         if (ticket->worker != worker)
             continue;
         if (ticket->expired) {
             free_ticket(dispatch, ticket);
-        } else if (ticket->deaths >= DEATHS_MAX) {
+        } else if (is_given_up(ticket)) {
             refuse(dispatch, ticket, RPC_WORKER_DIED, "the request killed its workers");
             free_ticket(dispatch, ticket);
         } else {

@@ -36,6 +36,7 @@ static const char help[] =
     "      --max-frame BYTES      of one request, default 65536\n"
     "      --request-timeout MS   default 10000\n"
     "      --drain-timeout MS     of running requests at the end, default 10000\n"
+    "      --hang-timeout MS      without a sign of life from a worker, default 3000\n"
     "      --socket-mode MODE     octal, default 0600\n"
     "\n"
     "  -q, --quiet                say nothing but errors\n"
@@ -60,6 +61,7 @@ enum {
     OPT_MAX_FRAME,
     OPT_REQUEST_TIMEOUT,
     OPT_DRAIN_TIMEOUT,
+    OPT_HANG_TIMEOUT,
     OPT_SOCKET_MODE,
 };
 
@@ -80,6 +82,7 @@ static const struct option long_options[] = {
     {"max-frame", required_argument, NULL, OPT_MAX_FRAME},
     {"request-timeout", required_argument, NULL, OPT_REQUEST_TIMEOUT},
     {"drain-timeout", required_argument, NULL, OPT_DRAIN_TIMEOUT},
+    {"hang-timeout", required_argument, NULL, OPT_HANG_TIMEOUT},
     {"socket-mode", required_argument, NULL, OPT_SOCKET_MODE},
     {"quiet", no_argument, NULL, 'q'},
     {"verbose", no_argument, NULL, 'v'},
@@ -209,6 +212,8 @@ static int take_option(struct serve_options *options, int option)
     case OPT_DRAIN_TIMEOUT:
         return number_option("--drain-timeout", optarg, 10, 1, 86400000,
                              &options->drain_timeout_ms);
+    case OPT_HANG_TIMEOUT:
+        return number_option("--hang-timeout", optarg, 10, 10, 86400000, &options->hang_timeout_ms);
     case OPT_SOCKET_MODE:
         err = number_option("--socket-mode", optarg, 8, 0, 0777, &number);
         limits->socket_mode = (mode_t)number;
@@ -244,6 +249,7 @@ int options_parse(struct serve_options *options, int argc, char **argv)
                    .socket_mode = 0600},
         .request_timeout_ms = 10000,
         .drain_timeout_ms = 10000,
+        .hang_timeout_ms = 3000,
         .queue_max = 4096,
     };
     int option, err;

@@ -26,6 +26,7 @@ struct serve_options {
     struct session_limits limits;
     unsigned request_timeout_ms;
     unsigned drain_timeout_ms;
+    unsigned hang_timeout_ms;
     unsigned queue_max;
     bool quiet, verbose;
 };

@@ -54,6 +54,12 @@ bool bell_ring(const struct bell *bell)
     return true;
 }
 
+bool bell_asleep(const struct bell *bell)
+{
+    /* Relaxed: a look from outside, of which nothing follows but another look. */
+    return atomic_load_explicit(&bell->word->asleep, memory_order_relaxed) % 2 == 1;
+}
+
 void bell_sleep(const struct bell *bell)
 {
     /* Relaxed: we wrote it last, or a ringer who made it even. Always a new odd value, even if we

@@ -43,6 +43,8 @@ bool bell_ring(const struct bell *bell);
  * finding something, stop sleeping. */
 void bell_sleep(const struct bell *bell);
 void bell_awake(const struct bell *bell);
+/* Whether the owner says so; for who watches it. */
+bool bell_asleep(const struct bell *bell);
 
 /* Spinning before sleeping: up to about 10 microseconds of sched_yield between looks pays when the
  * peer is about to answer. Where a yield cost more than 50 us (a hog of equal priority next to

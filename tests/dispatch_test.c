@@ -353,16 +353,17 @@ static void test_dispatch_gives_a_dead_workers_requests_to_another(void **unused
 }
 
 /* The third of five kills whoever takes it; the answers before it die with the worker, unpublished.
- * It alone is given up, though the first is the one that is suspected at first. */
-static void test_dispatch_gives_up_only_the_request_that_kills(void **unused)
+ * It alone is given up, whether the workers told what they were at or not. */
+static unsigned deaths_of_a_deadly_request(bool told, bool outside)
 {
-    (void)unused;
     struct world world;
     unsigned deaths = 0;
     set_up(&world, QUEUE_MAX);
     world.crew->workers[1].state = WORKER_STARTING;
     for (unsigned i = 0; i < 5; i++)
         ask(&world, i, "lookup", 5);
+    struct crew_worker *worker = &world.crew->workers[0];
+    worker->outside = outside;
     while (dispatch_busy(&world.dispatch)) {
         uint64_t tickets[5];
         unsigned count = 0;
@@ -376,19 +377,33 @@ static void test_dispatch_gives_up_only_the_request_that_kills(void **unused)
             assert_true(count < 5 && msg_read(data, bytes, &msg));
             assert_int_equal(rpc_parse_request(msg.frame, msg.frame_bytes, &request), RPC_OK);
             tickets[count++] = msg.ticket;
-            deadly |= request.msgid == 2;
+            if (request.msgid == 2) {
+                deadly = true;
+                worker->died_at = told ? msg.ticket : PULSE_NO_TICKET;
+            }
         }
         assert_true(count > 0);
         for (unsigned i = 0; !deadly && i < count; i++)
             answer(&world, 0, tickets[i], "x", false);
         if (deadly) {
-            dispatch_worker_died(&world.dispatch, &world.crew->workers[0]);
-            assert_true(++deaths < 10);
+            dispatch_worker_died(&world.dispatch, worker);
+            deaths++;
         }
     }
     assert_int_equal(world.dispatch.answered, 4);
     assert_int_equal(world.dispatch.failed, 1);
     tear_down(&world);
+    return deaths;
+}
+
+static void test_dispatch_gives_up_only_the_request_that_kills(void **unused)
+{
+    (void)unused;
+    assert_int_equal(deaths_of_a_deadly_request(true, false), 2);
+    /* Killed from outside it is tried longer, but not for ever; nor if nobody knows who it was. */
+    assert_int_equal(deaths_of_a_deadly_request(true, true), 10);
+    unsigned deaths = deaths_of_a_deadly_request(false, false);
+    assert_true(deaths >= 10 && deaths < 20);
 }
 
 static void test_dispatch_has_a_ticket_for_each_request_it_allows(void **unused)

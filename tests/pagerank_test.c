@@ -138,7 +138,8 @@ static void no_progress(void *owner, uint32_t iteration, double change)
 static void *member_main(void *argument)
 {
     struct member *member = argument;
-    struct pagerank_host host = {member, wait_or_die, no_progress};
+    struct pulse pulse = {0};
+    struct pagerank_host host = {member, &pulse, wait_or_die, no_progress};
     struct pagerank_result result;
     struct fault why;
     do

@@ -20,6 +20,7 @@ struct world {
     struct fixture index;
     struct query_engine *oracle;
     struct inherit inherit;
+    struct pulse pulse;
     struct ring_writer requests;
     struct ring_reader replies;
     struct bell_word words[3];
@@ -55,6 +56,7 @@ static int setup(void **state)
     ring_reader_attach(&world->replies, inherit->replies, 0);
     MUST(bell_open(&inherit->bell, &world->words[0]) == 0);
     inherit->room = (struct bell){&world->words[1], inherit->bell.eventfd};
+    inherit->pulse = &world->pulse;
     MUST(bell_open(&inherit->coordinator, &world->words[2]) == 0);
     *state = world;
     return 0;

@@ -35,6 +35,7 @@ struct pagerank_result {
 /* What the computation needs from the worker around it. */
 struct pagerank_host {
     void *owner;
+    struct pulse *pulse; /* beaten while it computes */
     /* Waits until exchange_ready() is not 0 and returns it; -ECANCELED to stop. */
     int (*wait)(void *owner, struct exchange *exchange);
     /* Called by worker 0 after each iteration. */

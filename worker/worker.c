@@ -134,6 +134,9 @@ static void run_request(struct worker *worker, const struct msg *msg)
 {
     struct rpc_request request;
     struct wire_out out;
+    struct pulse *pulse = worker->inherit->pulse;
+    uint64_t before = pulse_ticket(pulse); /* of the long one that pauses */
+    pulse_take(pulse, msg->ticket);
     wire_out_borrow(&out, reserve_reply(worker, IN_PLACE_BYTES), IN_PLACE_BYTES);
     size_t mark = msg_answer_open(&out, msg->ticket);
     size_t frame_at = out.bytes;
@@ -159,6 +162,7 @@ static void run_request(struct worker *worker, const struct msg *msg)
         answer_in_pieces(worker, msg->ticket, out.data + frame_at, out.bytes - frame_at);
     }
     wire_out_fini(&out);
+    pulse_take(pulse, before);
 }
 
 /* Inside a long query: answers the brief ones behind it. Its own answer makes way as far as it is
@@ -167,6 +171,7 @@ static void on_pause(void *owner)
 {
     struct worker *worker = owner;
     struct wire_out *answer = worker->answer;
+    pulse_beat(worker->inherit->pulse);
     size_t kept = answer->borrowed ? answer->bytes : 0;
     uint64_t position = worker->requests.next;
     unsigned count = 0;
@@ -295,7 +300,7 @@ static void report_progress(void *owner, uint32_t iteration, double change)
 static int serve_job(struct worker *worker, struct fault *why)
 {
     const struct inherit *in = worker->inherit;
-    struct pagerank_host host = {worker, wait_for_slices, report_progress};
+    struct pagerank_host host = {worker, in->pulse, wait_for_slices, report_progress};
     struct pagerank_result result;
     get_ready(worker);
     int err = pagerank_run(in->index, in->job, in->slot, &host, &result, why);

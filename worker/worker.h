@@ -9,6 +9,7 @@
 
 #include "ipc/bell.h"
 #include "ipc/exchange.h"
+#include "ipc/pulse.h"
 #include "ipc/ring.h"
 #include "shm/index.h"
 #include "worker/sandbox.h"
@@ -45,6 +46,7 @@ struct inherit {
     struct bell bell; /* this worker's: rung for requests */
     struct bell room; /* the same eventfd: rung for room in `replies` while it waits for that */
     struct bell coordinator;
+    struct pulse *pulse;
     const struct job_order *job; /* NULL: answers queries */
     unsigned sandbox;            /* layers to enter (sandbox.h); none for a thread */
 };
