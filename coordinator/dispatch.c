@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,10 +39,10 @@ struct ticket {
     uint64_t deadline_ns;
     struct crew_worker *worker;   /* that has it; NULL: in the waiting queue */
     uint64_t sent;                /* a worker answers its requests in this order */
-    struct ticket *older, *newer; /* in `all` */
-    struct ticket *waiting_previous, *waiting_next; /* in `waiting`, or among the free */
-    struct wire_out pieces;                         /* of an answer that comes in several */
-    unsigned load;                                  /* of the worker that has it */
+    struct ticket *older, *newer; /* in `all`; older also among the free */
+    struct fair_node waiting;     /* in `waiting` or `waiting_long` */
+    struct wire_out pieces;       /* of an answer that comes in several */
+    unsigned load;                /* of the worker that has it */
     unsigned deaths, losses;
     bool is_long;
     bool in_use;
@@ -64,7 +65,8 @@ int dispatch_init(struct dispatch *dispatch, struct loop *loop, struct session_h
                                   .queue_max = queue_max,
                                   .ticket_count = count,
                                   .tickets = calloc(count, sizeof(struct ticket))};
-    if (!dispatch->tickets)
+    if (!dispatch->tickets || fair_queue_init(&dispatch->waiting, sessions->slot_count) < 0 ||
+        fair_queue_init(&dispatch->waiting_long, sessions->slot_count) < 0)
         return fault_set(why, ENOMEM, "no memory for %u requests", queue_max);
     return 0;
 }
@@ -77,38 +79,28 @@ static struct ticket *find_ticket(const struct dispatch *dispatch, uint64_t id)
     return ticket->in_use && ticket->id == id ? ticket : NULL;
 }
 
-static struct ticket_queue *queue_of(struct dispatch *dispatch, const struct ticket *ticket)
+static struct fair_queue *queue_of(struct dispatch *dispatch, const struct ticket *ticket)
 {
     return ticket->is_long ? &dispatch->waiting_long : &dispatch->waiting;
 }
 
 static void wait_first(struct dispatch *dispatch, struct ticket *ticket)
 {
-    struct ticket_queue *queue = queue_of(dispatch, ticket);
-    ticket->waiting_previous = NULL;
-    ticket->waiting_next = queue->first;
-    *(ticket->waiting_next ? &ticket->waiting_next->waiting_previous : &queue->last) = ticket;
-    queue->first = ticket;
+    fair_queue_put_first(queue_of(dispatch, ticket), &ticket->waiting);
     dispatch->waiting_count++;
 }
 
+/* A session's flow is its place among the sessions. */
 static void wait_last(struct dispatch *dispatch, struct ticket *ticket)
 {
-    struct ticket_queue *queue = queue_of(dispatch, ticket);
-    ticket->waiting_next = NULL;
-    ticket->waiting_previous = queue->last;
-    *(ticket->waiting_previous ? &ticket->waiting_previous->waiting_next : &queue->first) = ticket;
-    queue->last = ticket;
+    uint32_t flow = (uint32_t)ticket->session_id & (dispatch->waiting.flow_count - 1);
+    fair_queue_put(queue_of(dispatch, ticket), &ticket->waiting, flow);
     dispatch->waiting_count++;
 }
 
 static void stop_waiting(struct dispatch *dispatch, struct ticket *ticket)
 {
-    struct ticket_queue *queue = queue_of(dispatch, ticket);
-    *(ticket->waiting_previous ? &ticket->waiting_previous->waiting_next : &queue->first) =
-        ticket->waiting_next;
-    *(ticket->waiting_next ? &ticket->waiting_next->waiting_previous : &queue->last) =
-        ticket->waiting_previous;
+    fair_queue_remove(queue_of(dispatch, ticket), &ticket->waiting);
     dispatch->waiting_count--;
 }
 
@@ -117,7 +109,7 @@ static struct ticket *take_place(struct dispatch *dispatch)
 {
     struct ticket *ticket = dispatch->free_tickets;
     if (ticket) {
-        dispatch->free_tickets = ticket->waiting_next;
+        dispatch->free_tickets = ticket->older;
         ticket->id += dispatch->ticket_count;
     } else {
         MUST(dispatch->tickets_used < dispatch->ticket_count);
@@ -130,7 +122,7 @@ static struct ticket *take_place(struct dispatch *dispatch)
 static void give_place(struct dispatch *dispatch, struct ticket *ticket)
 {
     ticket->in_use = false;
-    ticket->waiting_next = dispatch->free_tickets;
+    ticket->older = dispatch->free_tickets;
     dispatch->free_tickets = ticket;
 }
 
@@ -194,6 +186,8 @@ void dispatch_fini(struct dispatch *dispatch)
     loop_cancel(dispatch->loop, &dispatch->timer_op);
     while (loop_busy(&dispatch->timer_op) && loop_run(dispatch->loop, true) >= 0)
         ;
+    fair_queue_fini(&dispatch->waiting);
+    fair_queue_fini(&dispatch->waiting_long);
     free(dispatch->tickets);
 }
 
@@ -325,11 +319,26 @@ static bool give(struct dispatch *dispatch, struct ticket *ticket, struct crew_w
     return true;
 }
 
+/* Whose turn it is; those of connections that have gone are forgotten: nobody is left to be
+ * answered. */
+static struct ticket *next_waiting(struct dispatch *dispatch, const struct fair_queue *queue)
+{
+    struct fair_node *node;
+    while ((node = fair_queue_first(queue))) {
+        struct ticket *ticket =
+            (struct ticket *)(void *)((char *)node - offsetof(struct ticket, waiting));
+        if (session_find(dispatch->sessions, ticket->session_id))
+            return ticket;
+        free_ticket(dispatch, ticket);
+    }
+    return NULL;
+}
+
 /* False while one waits for a worker to itself, and so for the short ones there to end. */
 static bool pump_long(struct dispatch *dispatch)
 {
     struct ticket *ticket;
-    while ((ticket = dispatch->waiting_long.first)) {
+    while ((ticket = next_waiting(dispatch, &dispatch->waiting_long))) {
         struct crew_worker *worker = pick_worker(dispatch, ticket);
         if (!worker || !give(dispatch, ticket, worker))
             return ticket->load == 0;
@@ -345,7 +354,7 @@ void dispatch_pump(struct dispatch *dispatch)
     dispatch->now_ns = 0;
     if (!pump_long(dispatch))
         return;
-    while ((ticket = dispatch->waiting.first)) {
+    while ((ticket = next_waiting(dispatch, &dispatch->waiting))) {
         if (!worker || ++row == WORKER_BATCH || worker->load + ticket->load > WORKER_LOAD_MAX) {
             worker = pick_worker(dispatch, ticket);
             row = 0;
@@ -358,8 +367,13 @@ void dispatch_pump(struct dispatch *dispatch)
 void dispatch_request(struct dispatch *dispatch, struct session *session,
                       const struct rpc_request *request, const void *frame, size_t bytes)
 {
-    if (dispatch->in_flight >= dispatch->queue_max) {
-        session_error(session, request->msgid, RPC_OVERLOADED, "the daemon's queue is full");
+    /* As much as is left for others: many that ask for all they can get leave room for one more
+     * (dynamic thresholds, Choudhury and Hahne 1998). The session counts this one already. */
+    if (session->in_flight > dispatch->queue_max - dispatch->in_flight) {
+        session_error(session, request->msgid, RPC_OVERLOADED,
+                      dispatch->in_flight < dispatch->queue_max
+                          ? "this connection has its share of the daemon's queue"
+                          : "the daemon's queue is full");
         dispatch->failed++;
         return;
     }

@@ -7,6 +7,7 @@
 #define FORKLORE_COORDINATOR_DISPATCH_H
 
 #include "coordinator/crew.h"
+#include "coordinator/fair_queue.h"
 #include "coordinator/session.h"
 
 struct ticket;
@@ -22,13 +23,13 @@ struct dispatch {
     uint64_t timeout_ns; /* per request */
     unsigned queue_max;  /* tickets in all; beyond: overloaded */
 
-    struct ticket_queue waiting;      /* short requests, for a worker: first come first served */
-    struct ticket_queue waiting_long; /* the others, likewise */
-    struct ticket_queue all;          /* by age, hence by deadline */
-    struct ticket *tickets;           /* ticket id % ticket_count */
-    unsigned ticket_count;            /* a power of two */
-    unsigned tickets_used;            /* those beyond have never been touched */
-    struct ticket *free_tickets;      /* the warmest first */
+    struct fair_queue waiting;      /* short requests, for a worker; connections take turns */
+    struct fair_queue waiting_long; /* the others, likewise */
+    struct ticket_queue all;        /* by age, hence by deadline */
+    struct ticket *tickets;         /* ticket id % ticket_count */
+    unsigned ticket_count;          /* a power of two */
+    unsigned tickets_used;          /* those beyond have never been touched */
+    struct ticket *free_tickets;    /* the warmest first */
     uint64_t next_sent;
     uint64_t now_ns; /* of this turn; 0: nobody has asked yet */
     struct loop_op timer_op;

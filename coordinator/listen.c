@@ -13,13 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG        512
-#define IDENTITY_BYTES 96
+#define BACKLOG         512
+#define IDENTITY_BYTES  96
+#define OWN_DESCRIPTORS 512
 
 /* The file may be unlinked by a daemon that ends between our open and our lock; then it is not the
  * one the next daemon would find, and we try again. */
@@ -164,13 +166,32 @@ int session_host_check(const char *path, struct fault *why)
     return err;
 }
 
+/* As many connections as there can be descriptors for, without those that the daemon lives on:
+ * files, bells and pidfds. Takes the limit as far up as it goes. */
+static unsigned affordable_connections(unsigned wanted)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return wanted;
+    rlim_t needed = (rlim_t)wanted + OWN_DESCRIPTORS;
+    if (limit.rlim_cur < needed && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    rlim_t left = limit.rlim_cur > 2 * OWN_DESCRIPTORS ? limit.rlim_cur - OWN_DESCRIPTORS
+                                                       : limit.rlim_cur / 2;
+    return wanted < left ? wanted : (unsigned)left;
+}
+
 int session_host_init(struct session_host *host, struct loop *loop, const char *path,
                       const struct session_limits *limits, struct fault *why)
 {
     *host = (struct session_host){.loop = loop, .limits = *limits, .listen_fd = -1, .lock_fd = -1};
+    host->limits.connections = affordable_connections(limits->connections);
     struct sockaddr_un address;
     host->slot_count = 1;
-    while (host->slot_count < limits->connections)
+    while (host->slot_count < host->limits.connections)
         host->slot_count *= 2;
     host->slots = calloc(host->slot_count, sizeof(struct session *));
     int err = 0;
@@ -186,6 +207,7 @@ int session_host_init(struct session_host *host, struct loop *loop, const char *
 void session_host_stop(struct session_host *host)
 {
     loop_cancel(host->loop, &host->accept_op);
+    loop_cancel(host->loop, &host->pause_op);
     if (host->listen_fd >= 0) {
         unlink(host->path);
         close(host->listen_fd);

@@ -30,7 +30,7 @@ static const char help[] =
     "      --no-sandbox           let worker processes do what the daemon may do\n"
     "\n"
     "Limits:\n"
-    "      --max-connections N    default 256\n"
+    "      --max-connections N    default 16384\n"
     "      --max-in-flight N      requests of one connection, default 256\n"
     "      --max-queue N          requests of all connections, default 4096\n"
     "      --max-frame BYTES      of one request, default 65536\n"
@@ -243,7 +243,7 @@ int options_parse(struct serve_options *options, int argc, char **argv)
     *options = (struct serve_options){
         .workers = (unsigned)processors,
         .sandbox = SANDBOX_ALL,
-        .limits = {.connections = 256,
+        .limits = {.connections = 16384,
                    .in_flight = 256,
                    .frame_bytes = RPC_FRAME_LIMIT,
                    .socket_mode = 0600},

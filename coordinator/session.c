@@ -9,6 +9,12 @@
 
 /* Unsent answers at which a client is no longer read from. */
 #define OUT_HIGH_BYTES ((size_t)1 << 20)
+/* ... and at which it is dropped. What it asked for before that may still come, and it does not
+ * read: this is what a slow client can cost. */
+#define OUT_MAX_BYTES ((size_t)64 << 20)
+/* Before accepting again where the system has no descriptor or memory left, unless a connection
+ * ends first. */
+#define ACCEPT_PAUSE_NS UINT64_C(200000000)
 /* Buffers of quiet sessions are given back above this. */
 #define IN_KEEP_BYTES ((size_t)1 << 16)
 
@@ -35,6 +41,13 @@ static void send_bytes(struct session *session, const void *frame, size_t bytes)
 {
     if (session->failed)
         return;
+    if (unsent_bytes(session) > OUT_MAX_BYTES) {
+        fprintf(stderr, "forklored: connection=%llu event=dropped unsent=%zu\n",
+                (unsigned long long)session->id, unsent_bytes(session));
+        session->failed = true;
+        mark_dirty(session);
+        return;
+    }
     struct wire_out *out = &session->out[!session->sending];
     wire_raw(out, frame, bytes);
     if (out->failed)
@@ -321,6 +334,7 @@ static void free_session(struct session *session)
     host->count--;
     forget_parts(session);
     close(session->fd);
+    loop_cancel(host->loop, &host->pause_op); /* there is a descriptor now */
     free(session->in);
     wire_out_fini(&session->out[0]);
     wire_out_fini(&session->out[1]);
@@ -413,6 +427,27 @@ static struct session *new_session(struct session_host *host, int fd)
     return session;
 }
 
+static void on_pause_over(struct loop_op *op, int result)
+{
+    struct session_host *host = op->owner;
+    (void)result; /* -ECANCELED: a connection has ended */
+    if (host->listen_fd >= 0 && !loop_busy(&host->accept_op))
+        session_host_accept(host);
+}
+
+/* The connection stays in the backlog: trying at once would fail at once. */
+static void accept_failed(struct session_host *host, int err)
+{
+    if (err != host->short_of)
+        fprintf(stderr, "forklored: event=accept-failed error=\"%s\" connections=%u\n",
+                strerror(-err), host->count);
+    host->short_of = err;
+    if (host->listen_fd < 0 || loop_busy(&host->pause_op))
+        return;
+    host->pause_op = (struct loop_op){.fn = on_pause_over, .owner = host};
+    loop_timer(host->loop, &host->pause_op, loop_now_ns() + ACCEPT_PAUSE_NS);
+}
+
 static void on_accept(struct loop_op *op, int result)
 {
     struct session_host *host = op->owner;
@@ -427,8 +462,10 @@ static void on_accept(struct loop_op *op, int result)
         else
             loop_recv(host->loop, &session->recv_op, result);
     } else if (result != -ECANCELED) {
-        fprintf(stderr, "forklored: event=accept-failed error=\"%s\"\n", strerror(-result));
+        accept_failed(host, result);
+        return;
     }
+    host->short_of = 0;
     if (!loop_busy(op) && host->listen_fd >= 0 && result != -ECANCELED)
         session_host_accept(host);
 }
@@ -450,7 +487,7 @@ void session_host_fini(struct session_host *host)
         mark_dirty(session);
     }
     session_host_flush(host);
-    while (host->count > 0 || loop_busy(&host->accept_op)) {
+    while (host->count > 0 || loop_busy(&host->accept_op) || loop_busy(&host->pause_op)) {
         if (loop_run(host->loop, true) < 0)
             break;
         session_host_flush(host);

@@ -57,7 +57,8 @@ struct session_host {
 
     char *path, *lock_path;
     int listen_fd, lock_fd;
-    struct loop_op accept_op;
+    struct loop_op accept_op, pause_op;
+    int short_of; /* why accepting failed last, -errno; 0: it did not */
     struct session **slots;
     unsigned slot_count; /* a power of two, limits.connections at least */
     unsigned count;

@@ -14,15 +14,16 @@
 
 #define WORKERS    2
 #define RING_BYTES ((size_t)1 << 18)
-#define QUEUE_MAX  256
+#define QUEUE_MAX  512
 #define ROW        16 /* dispatch.c: WORKER_BATCH */
 #define FULL       64 /* dispatch.c: WORKER_LOAD_MAX */
 #define SESSION_ID 5
+#define OTHER_ID   6
 
 struct world {
     struct loop *loop;
     struct session_host sessions;
-    struct session session, *slots[1];
+    struct session session, other, *slots[2];
     struct crew_host host;
     struct crew *crew;
     struct bell_word words[WORKERS];
@@ -36,10 +37,12 @@ static void set_up(struct world *world, unsigned queue_max)
     struct fault why;
     memset(world, 0, sizeof *world);
     assert_int_equal(loop_create(&world->loop, 8, 0, 0, &why), 0);
-    world->slots[0] = &world->session;
+    world->slots[SESSION_ID % 2] = &world->session;
+    world->slots[OTHER_ID % 2] = &world->other;
     world->sessions = (struct session_host){
-        .loop = world->loop, .slots = world->slots, .slot_count = 1, .count = 1};
+        .loop = world->loop, .slots = world->slots, .slot_count = 2, .count = 2};
     world->session = (struct session){.id = SESSION_ID, .host = &world->sessions};
+    world->other = (struct session){.id = OTHER_ID, .host = &world->sessions};
     world->crew = calloc(1, sizeof *world->crew);
     assert_non_null(world->crew);
     world->crew->host = &world->host;
@@ -68,6 +71,8 @@ static void tear_down(struct world *world)
     loop_destroy(&world->loop);
     wire_out_fini(&world->session.out[0]);
     wire_out_fini(&world->session.out[1]);
+    wire_out_fini(&world->other.out[0]);
+    wire_out_fini(&world->other.out[1]);
     for (unsigned w = 0; w < WORKERS; w++)
         free(world->memory[w]);
     free(world->crew);
@@ -86,15 +91,21 @@ static void make_frame(struct wire_out *frame, uint64_t msgid, const char *metho
     free(title);
 }
 
-static void ask(struct world *world, uint64_t msgid, const char *method, size_t title_bytes)
+static void ask_of(struct world *world, struct session *session, uint64_t msgid, const char *method,
+                   size_t title_bytes)
 {
     struct wire_out frame;
     struct rpc_request request;
     make_frame(&frame, msgid, method, title_bytes);
     assert_int_equal(rpc_parse_request(frame.data, frame.bytes, &request), RPC_OK);
-    world->session.in_flight++;
-    dispatch_request(&world->dispatch, &world->session, &request, frame.data, frame.bytes);
+    session->in_flight++;
+    dispatch_request(&world->dispatch, session, &request, frame.data, frame.bytes);
     wire_out_fini(&frame);
+}
+
+static void ask(struct world *world, uint64_t msgid, const char *method, size_t title_bytes)
+{
+    ask_of(world, &world->session, msgid, method, title_bytes);
 }
 
 static void pump(struct world *world)
@@ -414,9 +425,12 @@ static void test_dispatch_has_a_ticket_for_each_request_it_allows(void **unused)
     uint64_t tickets[3] = {0}, old[3];
     for (unsigned round = 0; round < 5; round++) {
         memcpy(old, tickets, sizeof old);
-        for (unsigned i = 0; i < 3; i++)
-            ask(&world, i, "lookup", 5);
+        ask(&world, 0, "lookup", 5);
+        ask_of(&world, &world.other, 1, "lookup", 5);
         uint64_t refused = world.dispatch.failed;
+        world.session.in_flight--; /* as if the last one were of a third connection */
+        ask(&world, 2, "lookup", 5);
+        world.session.in_flight++;
         ask(&world, 9, "lookup", 5);
         assert_int_equal(world.dispatch.failed, refused + 1);
         pump(&world);
@@ -431,9 +445,61 @@ static void test_dispatch_has_a_ticket_for_each_request_it_allows(void **unused)
         for (unsigned i = 3; i-- > 0;)
             answer(&world, 0, tickets[i], "x", false);
         assert_int_equal(world.dispatch.answered, answered + 3);
-        assert_int_equal(world.session.in_flight, 0);
+        assert_int_equal(world.session.in_flight + world.other.in_flight, 0);
     }
     assert_false(dispatch_busy(&world.dispatch));
+    tear_down(&world);
+}
+
+static void test_dispatch_lets_connections_take_turns(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    for (unsigned i = 0; i < 10; i++)
+        ask(&world, i, "lookup", 5);
+    ask_of(&world, &world.other, 20, "lookup", 5);
+    ask_of(&world, &world.other, 21, "lookup", 5);
+    pump(&world);
+    expect_request(&world, 0, 0, "lookup", 5);
+    expect_request(&world, 0, 20, "lookup", 5);
+    expect_request(&world, 0, 1, "lookup", 5);
+    expect_request(&world, 0, 21, "lookup", 5);
+    for (unsigned i = 2; i < 10; i++)
+        expect_request(&world, 0, i, "lookup", 5);
+    tear_down(&world);
+}
+
+static void test_dispatch_forgets_who_has_gone(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    ask(&world, 1, "path", 5);
+    ask_of(&world, &world.other, 2, "path", 5);
+    ask_of(&world, &world.other, 3, "path", 5);
+    ask(&world, 4, "path", 5);
+    world.slots[OTHER_ID % 2] = NULL;
+    pump(&world);
+    expect_request(&world, 0, 1, "path", 5);
+    expect_request(&world, 1, 4, "path", 5);
+    assert_int_equal(world.dispatch.in_flight, 2);
+    tear_down(&world);
+}
+
+static void test_dispatch_keeps_room_for_others(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, 9);
+    for (unsigned i = 0; i < 20; i++)
+        ask(&world, i, "lookup", 5);
+    assert_int_equal(world.session.in_flight, 5);
+    for (unsigned i = 0; i < 20; i++)
+        ask_of(&world, &world.other, i, "lookup", 5);
+    assert_int_equal(world.other.in_flight, 2);
+    assert_int_equal(world.dispatch.in_flight, 7);
+    assert_int_equal(world.dispatch.failed, 15 + 18);
     tear_down(&world);
 }
 
@@ -449,6 +515,9 @@ int main(void)
         cmocka_unit_test(test_dispatch_gives_a_dead_workers_requests_to_another),
         cmocka_unit_test(test_dispatch_gives_up_only_the_request_that_kills),
         cmocka_unit_test(test_dispatch_has_a_ticket_for_each_request_it_allows),
+        cmocka_unit_test(test_dispatch_lets_connections_take_turns),
+        cmocka_unit_test(test_dispatch_forgets_who_has_gone),
+        cmocka_unit_test(test_dispatch_keeps_room_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

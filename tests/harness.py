@@ -259,14 +259,15 @@ class Daemon:
     """A daemon that serves `index` until stop() or the end of the with statement. What it answers
     late on a busy machine is right all the same: requests have an hour, unless a test says else."""
 
-    def __init__(self, index, *options, env=None, arguments=None):
+    def __init__(self, index, *options, env=None, arguments=None, under=()):
         self.folder = tempfile.mkdtemp(prefix="d.", dir=scratch())
         self.path = os.path.join(self.folder, "socket")
         self.log_path = os.path.join(self.folder, "log")
         source = arguments if arguments is not None else ["--index", index]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [FORKLORED, "--request-timeout", "3600000", *options, "--socket", self.path, *source],
+                [*under, FORKLORED, "--request-timeout", "3600000", *options, "--socket", self.path,
+                 *source],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, **(env or {})})
         self.prefixes = set()

@@ -207,7 +207,8 @@ class Options(StartTest):
         for option in ("--index", "--dump", "--edges", "--demo", "--socket", "--workers",
                        "--exchange", "--map", "--huge-pages", "--max-connections",
                        "--max-in-flight", "--max-queue", "--max-frame", "--request-timeout",
-                       "--drain-timeout", "--socket-mode", "--quiet", "--verbose", "--version"):
+                       "--drain-timeout", "--hang-timeout", "--no-sandbox", "--socket-mode",
+                       "--quiet", "--verbose", "--version"):
             self.assertIn(option, overview)
 
     def test_version(self):
