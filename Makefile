@@ -84,6 +84,12 @@ check-unit: $(UNIT)
 check-integration: all $(BUILD)/tests/dump_links $(if $(SANITIZE),,$(BUILD)/bench/counts $(BUILD)/tests/shim.so)
 	$(Q)FORKLORE_BUILD=$(BUILD) tests/run-integration $(PYTHON) $(T)
 
+# Chaos for so long, `make soak [SECONDS=600]`; CI has a minute of it.
+.PHONY: soak check-soak
+soak: all
+	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) tests/soak.py $(or $(SECONDS),600)
+check-soak:
+	$(Q)$(MAKE) --no-print-directory SECONDS=60 soak
 check-asan:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address check
 check-ubsan:
@@ -167,6 +173,10 @@ install: all
 	install -D -m 755 -t $(DESTDIR)$(prefix)/bin $(BUILD)/forklore $(BUILD)/forklored
 	install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 docs/forklore.1
 	install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man8 docs/forklored.8
+	install -d $(DESTDIR)$(prefix)/lib/systemd/system
+	install -m 644 systemd/forklored.socket $(DESTDIR)$(prefix)/lib/systemd/system
+	sed 's|@bindir@|$(prefix)/bin|' systemd/forklored.service.in \
+	    >$(DESTDIR)$(prefix)/lib/systemd/system/forklored.service
 
 clean:
 	$(Q)rm -rf build

@@ -2,6 +2,7 @@
 #include "coordinator/daemon.h"
 
 #include "coordinator/scratch.h"
+#include "coordinator/systemd.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -169,8 +170,10 @@ static void take_over(struct daemon *daemon)
         (unsigned long long)generation->number, generation->view.meta->page_count,
         (unsigned long long)generation->view.meta->edge_count, daemon->sessions.path,
         sandbox_name(crew_sandbox(daemon->now->crew)));
-    if (!before)
+    if (!before) {
         session_host_accept(&daemon->sessions);
+        systemd_notify("READY=1");
+    }
     /* Or a job's scores for the index that was loaded, which overtook it. */
     if (!daemon->loader && generation->base->generation == daemon->loaded_generation)
         answer_load(daemon, generation->number, NULL);
@@ -287,6 +290,7 @@ void daemon_drain(struct daemon *daemon)
     }
     daemon->draining = true;
     say(daemon, false, "event=shutting-down");
+    systemd_notify("STOPPING=1");
     session_host_stop(&daemon->sessions);
     jobs_cancel_all(&daemon->jobs);
     loop_timer(daemon->loop, &daemon->drain_op,
@@ -404,17 +408,43 @@ static int turn(struct daemon *daemon)
     return err < 0 && err != -EINTR ? err : 0;
 }
 
+/* As long as the loop turns, it is not the daemon that hangs. */
+static void on_watchdog(struct loop_op *op, int result)
+{
+    if (result < 0)
+        return;
+    systemd_notify("WATCHDOG=1");
+    loop_timer(op->loop, op, loop_now_ns() + systemd_watchdog_ns());
+}
+
 static int run(struct daemon *daemon, struct fault *why)
 {
     struct loop_op bell_op = {.fn = on_bell};
     loop_eventfd(daemon->loop, &bell_op, daemon->crew_host.bell.eventfd);
+    struct loop_op watchdog_op = {.fn = on_watchdog, .loop = daemon->loop};
+    if (systemd_watchdog_ns() > 0)
+        on_watchdog(&watchdog_op, 0);
     int err = 0;
     while (!err && !finished(daemon))
         err = turn(daemon);
     loop_cancel(daemon->loop, &bell_op);
-    while (loop_busy(&bell_op) && loop_run(daemon->loop, true) >= 0)
+    loop_cancel(daemon->loop, &watchdog_op);
+    while ((loop_busy(&bell_op) || loop_busy(&watchdog_op)) && loop_run(daemon->loop, true) >= 0)
         ;
     return err ? fault_errno(why, -err, "io_uring") : 0;
+}
+
+static int listen_somewhere(struct daemon *daemon, struct fault *why)
+{
+    const struct serve_options *options = daemon->options;
+    int passed_fd;
+    int err = systemd_socket(&passed_fd, why);
+    if (err)
+        return err;
+    return passed_fd < 0 ? session_host_init(&daemon->sessions, daemon->loop, options->socket_path,
+                                             &options->limits, why)
+                         : session_host_adopt(&daemon->sessions, daemon->loop, passed_fd,
+                                              &options->limits, why);
 }
 
 static int set_up(struct daemon *daemon, struct fault *why)
@@ -430,8 +460,7 @@ static int set_up(struct daemon *daemon, struct fault *why)
     err = seg_owner_init(&daemon->owner, why);
     if (err)
         return err;
-    err = session_host_init(&daemon->sessions, daemon->loop, options->socket_path, &options->limits,
-                            why);
+    err = listen_somewhere(daemon, why);
     if (err)
         return err;
     daemon->sessions.owner = daemon;

@@ -184,19 +184,25 @@ static unsigned affordable_connections(unsigned wanted)
     return wanted < left ? wanted : (unsigned)left;
 }
 
-int session_host_init(struct session_host *host, struct loop *loop, const char *path,
+static int make_slots(struct session_host *host, struct loop *loop,
                       const struct session_limits *limits, struct fault *why)
 {
     *host = (struct session_host){.loop = loop, .limits = *limits, .listen_fd = -1, .lock_fd = -1};
     host->limits.connections = affordable_connections(limits->connections);
-    struct sockaddr_un address;
     host->slot_count = 1;
     while (host->slot_count < host->limits.connections)
         host->slot_count *= 2;
     host->slots = calloc(host->slot_count, sizeof(struct session *));
-    int err = 0;
     if (!host->slots)
-        err = fault_set(why, ENOMEM, "no memory for %u connections", limits->connections);
+        return fault_set(why, ENOMEM, "no memory for %u connections", limits->connections);
+    return 0;
+}
+
+int session_host_init(struct session_host *host, struct loop *loop, const char *path,
+                      const struct session_limits *limits, struct fault *why)
+{
+    struct sockaddr_un address;
+    int err = make_slots(host, loop, limits, why);
     if (!err)
         err = claim(host, path, &address, why);
     if (!err)
@@ -204,12 +210,36 @@ int session_host_init(struct session_host *host, struct loop *loop, const char *
     return err;
 }
 
+int session_host_adopt(struct session_host *host, struct loop *loop, int listen_fd,
+                       const struct session_limits *limits, struct fault *why)
+{
+    int err = make_slots(host, loop, limits, why);
+    if (err)
+        return err;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t bytes = sizeof address;
+    struct stat status;
+    char path[sizeof address.sun_path + 1] = "";
+    if (getsockname(listen_fd, (struct sockaddr *)&address, &bytes) < 0)
+        return fault_errno(why, errno, "cannot name the socket that was passed in");
+    memcpy(path, address.sun_path, sizeof address.sun_path);
+    if (stat(path, &status) < 0)
+        return fault_errno(why, errno, "cannot stat the socket that was passed in, %s", path);
+    host->limits.socket_mode = status.st_mode & 0777;
+    host->path = strdup(path);
+    if (!host->path)
+        return fault_set(why, ENOMEM, "no memory for the socket's path");
+    host->listen_fd = listen_fd;
+    return 0;
+}
+
 void session_host_stop(struct session_host *host)
 {
     loop_cancel(host->loop, &host->accept_op);
     loop_cancel(host->loop, &host->pause_op);
     if (host->listen_fd >= 0) {
-        unlink(host->path);
+        if (host->lock_fd >= 0)
+            unlink(host->path);
         close(host->listen_fd);
         host->listen_fd = -1;
     }

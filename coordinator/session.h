@@ -56,7 +56,7 @@ struct session_host {
                     const void *frame, size_t bytes);
 
     char *path, *lock_path;
-    int listen_fd, lock_fd;
+    int listen_fd, lock_fd; /* lock_fd < 0: the socket is adopted */
     struct loop_op accept_op, pause_op;
     int short_of; /* why accepting failed last, -errno; 0: it did not */
     struct session **slots;
@@ -75,6 +75,10 @@ int session_host_check(const char *path, struct fault *why);
  * touched (-EADDRINUSE). Accepting begins with session_host_accept(). */
 int session_host_init(struct session_host *host, struct loop *loop, const char *path,
                       const struct session_limits *limits, struct fault *why);
+/* Takes over a socket that listens already and belongs to somebody else: its permissions are its
+ * own, and it outlives us. */
+int session_host_adopt(struct session_host *host, struct loop *loop, int listen_fd,
+                       const struct session_limits *limits, struct fault *why);
 void session_host_accept(struct session_host *host);
 /* No more connections; the path is free for the next daemon. */
 void session_host_stop(struct session_host *host);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Workers that hang, requests that kill, reads that fail: who pays for it, and who does not."""
+import ctypes
 import os
 import signal
 import subprocess
@@ -88,6 +89,48 @@ class Stopped(unittest.TestCase):
         until(lambda: not alive(stopped), "the stopped worker is left")
         until(lambda: not before & {"/" + name for name in os.listdir("/dev/shm")},
               "the old generation is left")
+
+
+@unittest.skipIf(UNDER, "a sanitizer has its own way to die")
+class TheSameSegfault(unittest.TestCase):
+    """What docs/robustness.md says of processes and threads."""
+
+    QUESTIONS = 400
+
+    def faults_and_answers(self, workers, victims):
+        """Asks, with one SIGSEGV after every hundredth question; how many were answered."""
+        daemon = Daemon(small_index(), "--workers", workers)
+        self.addCleanup(daemon.kill)
+        answered = 0
+        with daemon.connect() as rpc:
+            for question in range(self.QUESTIONS):
+                if question % 100 == 50:
+                    pid, thread = victims(daemon)
+                    ctypes.CDLL(None).tgkill(pid, thread, signal.SIGSEGV)
+                try:
+                    answered += rpc.call("lookup", "Alpha")["title"] == "Alpha"
+                except (EOFError, OSError):
+                    break
+        return daemon, answered
+
+    def test_processes_answer_everything(self):
+        daemon, answered = self.faults_and_answers(
+            "processes:2", lambda daemon: [until(lambda: named(daemon, "forklore-worker"),
+                                                 "no worker")[0]] * 2)
+        self.assertEqual(answered, self.QUESTIONS)
+        until(lambda: daemon.log().count("killed by signal 11") == 4, "not all have died")
+        daemon.stop()
+
+    def test_threads_lose_the_daemon(self):
+        def victims(daemon):
+            pid = daemon.process.pid
+            return pid, next(int(task) for task in os.listdir(f"/proc/{pid}/task")
+                             if int(task) != pid and name_of(int(task)) == "forklored")
+        daemon, answered = self.faults_and_answers("threads:2", victims)
+        self.assertLess(answered, self.QUESTIONS)
+        self.assertEqual(daemon.process.wait(PATIENCE_S), -signal.SIGSEGV)
+        with self.assertRaises(ConnectionRefusedError):
+            daemon.connect()
 
 
 @unittest.skipIf(UNDER, "a sanitizer wants to be loaded first")
