@@ -110,7 +110,6 @@ programs: $(TESTS)
 
 # libFuzzer's targets, by clang: FUZZER says whether it can. `fuzz` goes on from the corpus that the
 # last one left; check-fuzz takes the same few seconds' way every time.
-SECONDS ?= 60
 FUZZ    := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/fuzz/%,$(sort $(wildcard tests/fuzz/$(or $(T),*).c)))
 FUZZER  = echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
     clang -x c -fsanitize=fuzzer,address,undefined -o build/fuzz/probe - 2>build/fuzz/probe.log
@@ -121,7 +120,7 @@ fuzz check-fuzz:
 	    echo "SKIP: clang has no libFuzzer here: $$(tail -n 1 build/fuzz/probe.log)"; \
 	    echo "0 passed, 0 failed, 1 skipped"; \
 	else $(MAKE_FUZZ) && PYTHON=$(PYTHON) tests/fuzz/run build/fuzz \
-	    $(if $(filter fuzz,$@),$(SECONDS),0) $(T); fi
+	    $(if $(filter fuzz,$@),$(or $(SECONDS),60),0) $(T); fi
 fuzz-programs: $(FUZZ)
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBRARY)
 	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(ALL_LIBS)

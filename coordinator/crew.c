@@ -435,7 +435,7 @@ static void on_exit_fd(struct loop_op *op, int result)
 {
     struct crew_worker *worker = op->owner;
     struct crew *crew = worker->crew;
-    if (result < 0)
+    if (result < 0 || !worker->alive) /* crew_destroy() has seen to it */
         return;
     /* Every reply it published is whole (ring.h) and counts. */
     empty_replies(worker);
@@ -532,6 +532,7 @@ void crew_destroy(struct crew **out)
             kill(worker->pid, SIGKILL);
             waitpid(worker->pid, NULL, 0);
         }
+        worker->alive = false;
         loop_cancel(crew->host->loop, &worker->exit_op);
         loop_cancel(crew->host->loop, &worker->restart_op);
     }

@@ -83,6 +83,7 @@ static int service_create(struct daemon *daemon, struct generation *generation,
     service->generation = generation;
     struct inherit prototype = {.generation = generation->number,
                                 .index = &generation->view,
+                                .mapped = generation->base->file_map,
                                 .index_fd = generation->base->index_fd};
     struct crew_events events = {.owner = service, .message = on_message, .died = on_died};
     int err = crew_create(&service->crew, &daemon->crew_host, daemon->options->mode,

@@ -20,6 +20,7 @@ struct base {
     uint64_t generation; /* that brought it */
     uint64_t file_bytes;
     struct index_view view;
+    struct index_meta meta; /* what view.meta is, --map: of a file that may be cut short */
 };
 
 struct ranks {

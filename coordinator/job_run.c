@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "coordinator/job_run.h"
 
+#include "shm/mapped.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,8 @@
 
 /* A worker that dies this often without getting ready takes the job with it. */
 #define FAILURES_MAX 5
+/* So do so many deaths at work, of all its workers, that nobody else has caused. */
+#define DEATHS_MAX 2
 
 static void on_message(void *owner, struct crew_worker *worker, const struct msg *msg)
 {
@@ -50,7 +54,10 @@ static bool on_died(void *owner, struct crew_worker *worker, const char *how)
     /* It may have published and been killed before it rang: its peers would sleep on. */
     for (unsigned w = 0; w < run->order.plan.workers; w++)
         bell_ring(&run->bells[w]);
-    if (worker->failures < FAILURES_MAX)
+    /* What it does itself it may do again whenever it comes to the same place. */
+    if (!worker->outside && worker->failures == 0)
+        run->deaths++;
+    if (worker->failures < FAILURES_MAX && run->deaths < DEATHS_MAX)
         return true;
     run->failed = true;
     fault_set(&run->why, EIO, "worker %u cannot be kept alive: %s", worker->inherit.slot, how);
@@ -92,6 +99,19 @@ static int compare_seeds(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+struct planning {
+    struct job_order *order;
+    const struct spmv_view *spmv;
+};
+
+static void plan_order(void *owner)
+{
+    const struct planning *planning = owner;
+    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    job_order_plan(planning->order, planning->spmv, processors > 1 ? (unsigned)processors : 1);
+}
+
+/* -ENOMEM, -EIO. */
 static int make_order(struct job_run *run, const struct job_run_params *params,
                       const struct index_view *index, const struct rank_arrays *ranks)
 {
@@ -104,8 +124,8 @@ static int make_order(struct job_run *run, const struct job_run_params *params,
                  .element_bytes = params->element_bytes},
         .ranks = *ranks,
     };
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    job_order_plan(&run->order, &index->spmv, processors > 1 ? (unsigned)processors : 1);
+    if (!mapped_run(plan_order, &(struct planning){&run->order, &index->spmv}))
+        return -EIO;
     if (params->seed_count == 0)
         return 0;
     run->seeds = malloc(params->seed_count * sizeof *run->seeds);
@@ -136,15 +156,23 @@ int job_run_start(struct job_run **out, struct crew_host *host, const struct job
     int err = 0;
     if (!index->spmv.info)
         err = fault_set(why, EINVAL, "the index has no layout for PageRank: build it again");
-    if (!err && make_order(run, params, index, ranks) < 0)
-        err = fault_set(why, ENOMEM, "no memory for %u seeds", params->seed_count);
+    if (!err) {
+        err = make_order(run, params, index, ranks);
+        if (err == -EIO)
+            fault_set(why, EIO, MAPPED_GONE);
+        else if (err)
+            fault_set(why, ENOMEM, "no memory for %u seeds", params->seed_count);
+    }
     if (!err)
         err = make_exchange(run, host, why);
     if (!err) {
         if (ranks_seg)
             run->segs[run->seg_count++] = *ranks_seg;
-        struct inherit prototype = {
-            .generation = generation, .index = index, .index_fd = -1, .job = &run->order};
+        struct inherit prototype = {.generation = generation,
+                                    .index = index,
+                                    .mapped = params->mapped,
+                                    .index_fd = -1,
+                                    .job = &run->order};
         struct crew_events events = {.owner = run, .message = on_message, .died = on_died};
         err = crew_create(&run->crew, host, params->mode, params->workers, &prototype, run->bells,
                           run->segs, run->seg_count, &events, why);

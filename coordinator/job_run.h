@@ -15,6 +15,7 @@ struct job_run_params {
     enum exchange_mode exchange;
     unsigned workers;
     enum worker_mode mode;
+    bool mapped;                  /* the index is a map of its file */
     const struct job_seed *seeds; /* copied */
     uint32_t seed_count;
 };
@@ -28,6 +29,7 @@ struct job_run {
     struct job_order order;
     void *owner;
     void (*progress)(void *owner, uint32_t iteration, double change);
+    unsigned deaths;   /* at work, by the workers' own doing */
     bool done, failed; /* worker 0 has left the scores; or gave up */
     struct fault why;
     /* Of all workers, once they are done: */

@@ -2,6 +2,7 @@
 #include "coordinator/jobs.h"
 
 #include "coordinator/job_run.h"
+#include "shm/mapped.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -240,8 +241,8 @@ static void end_job(struct jobs *jobs, struct job *job, enum job_state state, co
     notify_all(jobs, job);
 }
 
-static int find_seeds(const struct job *job, const struct index_view *index, struct job_seed *seeds,
-                      uint32_t *count, struct fault *why)
+static int look_up_seeds(const struct job *job, const struct index_view *index,
+                         struct job_seed *seeds, uint32_t *count, struct fault *why)
 {
     *count = 0;
     for (uint32_t s = 0; s < job->params.seed_count; s++) {
@@ -259,6 +260,32 @@ static int find_seeds(const struct job *job, const struct index_view *index, str
     for (uint32_t i = 0; i < *count; i++)
         seeds[i].weight = 1.0 / *count;
     return 0;
+}
+
+/* The same for mapped_run(). */
+struct seed_search {
+    const struct job *job;
+    const struct index_view *index;
+    struct job_seed *seeds;
+    uint32_t *count;
+    struct fault *why;
+    int err;
+};
+
+static void search_seeds(void *owner)
+{
+    struct seed_search *search = owner;
+    search->err =
+        look_up_seeds(search->job, search->index, search->seeds, search->count, search->why);
+}
+
+static int find_seeds(const struct job *job, const struct index_view *index, struct job_seed *seeds,
+                      uint32_t *count, struct fault *why)
+{
+    struct seed_search search = {job, index, seeds, count, why, 0};
+    if (!mapped_run(search_seeds, &search))
+        return fault_set(why, EIO, "seeds: " MAPPED_GONE);
+    return search.err;
 }
 
 static void on_progress(void *owner, uint32_t iteration, double change)
@@ -288,6 +315,7 @@ static int start_run(struct jobs *jobs, struct job *job, struct fault *why)
         .exchange = job->params.exchange,
         .workers = job->params.workers,
         .mode = jobs->mode,
+        .mapped = hold->generation->base->file_map,
         .seeds = seeds,
         .seed_count = seed_count,
     };
@@ -314,8 +342,9 @@ static void start_job(struct jobs *jobs, struct job *job)
     end_job(jobs, job, JOB_FAILED, why.text);
 }
 
-static void write_top(struct job *job)
+static void write_top(void *owner)
 {
+    struct job *job = owner;
     const struct job_hold *hold = job->hold;
     const struct index_view *index = &hold->generation->view;
     const struct rank_arrays *ranks = &hold->ranks->arrays;
@@ -378,7 +407,12 @@ static void finish_job(struct jobs *jobs, struct job *job)
         job->wait_s = (double)run->wait_ns / 1e9;
         job->exchanged_bytes = run->exchanged_bytes;
         job->wakeups = run->wakeups;
-        write_top(job);
+        if (!mapped_run(write_top, job)) {
+            wire_out_init(&job->top);
+            release(job);
+            end_job(jobs, job, JOB_FAILED, MAPPED_GONE);
+            return;
+        }
         if (job->params.publish && publish(jobs, job, &why) == 0) {
             job->hold->publishing = true;
             return;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "coordinator/loader.h"
 
+#include "shm/mapped.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -183,15 +185,36 @@ static int open_index(struct base *base, const char *path, struct image_header *
     return image_check_header(header, base->file_bytes, path, why);
 }
 
+struct binding {
+    struct base *base;
+    struct fault *why;
+    int *err;
+};
+
+static void bind_map(void *owner)
+{
+    const struct binding *binding = owner;
+    struct base *base = binding->base;
+    *binding->err = index_bind(&base->view, base->file_map, base->path, binding->why);
+    if (*binding->err)
+        return;
+    base->meta = *base->view.meta;
+    base->view.meta = &base->meta;
+}
+
 static int map_index(struct base *base, const struct image_header *header, struct fault *why)
 {
+    int err = 0;
     base->file_map_bytes = header->hot_bytes;
     base->file_map = mmap(NULL, base->file_map_bytes, PROT_READ, MAP_SHARED, base->index_fd, 0);
     if (base->file_map == MAP_FAILED) {
         base->file_map = NULL;
         return fault_errno(why, errno, "cannot map %s", base->path);
     }
-    return index_bind(&base->view, base->file_map, base->path, why);
+    mapped_init();
+    if (!mapped_run(bind_map, &(struct binding){base, why, &err}))
+        err = fault_set(why, EIO, "%s: " MAPPED_GONE, base->path);
+    return err;
 }
 
 static int prepare(struct loader *loader, const struct seg_owner *owner, struct fault *why)

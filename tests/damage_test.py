@@ -485,6 +485,36 @@ class Text(DamageTest):
                 index.truncate(0)
             self.assert_pages(rpc, {*lost, "Large 0", "Large 1"} - self.cached(rpc), "cut short")
 
+    def test_a_mapped_file_is_cut_while_it_is_served(self):
+        """Reading it is SIGBUS then: an error for who asks, and for nobody else."""
+        for workers in "processes:2", "threads:2":
+            self.write(self.whole)
+            with Daemon(self.path, "--map", "--workers", workers) as daemon, \
+                    daemon.connect() as rpc:
+                self.assertEqual(rpc.call("lookup", "Alpha")["title"], "Alpha")
+                index_status = rpc.call("status")["index"]
+                for left in 4096, 0:
+                    with open(self.path, "r+b") as index:
+                        index.truncate(left)
+                    for method, params in (("lookup", ["Alpha"]), ("top", [10]),
+                                           ("links", ["Alpha"]), ("search", ["leads"]),
+                                           ("lookup", ["Beta"])):
+                        with self.assertRaises(RpcError) as caught:
+                            rpc.call(method, *params)
+                        self.assertEqual(caught.exception.code, "internal")
+                        self.assertIn("cannot be read any more", caught.exception.message)
+                    with self.assertRaises(RpcError):
+                        rpc.call("submit", seeds=["Alpha"])
+                    job = rpc.pagerank(workers=2)
+                    self.assertEqual(job["state"], "failed")
+                    self.assertIn("cannot be read any more", job["error"])
+                    self.assertEqual(rpc.call("status")["index"], index_status)
+                # A good file in its place, and all is well.
+                self.write(self.whole)
+                rpc.call("reload")
+                self.assertEqual(rpc.call("lookup", "Alpha")["title"], "Alpha")
+                self.assertEqual(rpc.pagerank()["state"], "done")
+
     def cached(self, rpc):
         """Workers keep blocks they have read; what these hold is still good."""
         kept = set()

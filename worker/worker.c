@@ -7,6 +7,7 @@
 
 #include "ipc/loop.h"
 #include "ipc/msg.h"
+#include "shm/mapped.h"
 #include "worker/pagerank.h"
 #include "worker/query.h"
 
@@ -41,6 +42,7 @@ struct worker {
     unsigned staged;      /* replies not yet published */
     uint64_t progress_ns; /* of the last PROGRESS message */
     bool leaving, cancelled;
+    bool unreadable; /* the mapped index cannot be read: leaves, for a successor to begin anew */
 };
 
 static void on_bell(struct loop_op *op, int result)
@@ -130,8 +132,17 @@ static void answer_in_pieces(struct worker *worker, uint64_t ticket, const char 
     } while (sent < response_bytes);
 }
 
-static void run_request(struct worker *worker, const struct msg *msg)
+/* A request of a worker, for mapped_run(). */
+struct call {
+    struct worker *worker;
+    const struct msg *msg;
+};
+
+static void answer_call(void *owner)
 {
+    const struct call *call = owner;
+    struct worker *worker = call->worker;
+    const struct msg *msg = call->msg;
     struct rpc_request request;
     struct wire_out out;
     struct pulse *pulse = worker->inherit->pulse;
@@ -163,6 +174,30 @@ static void run_request(struct worker *worker, const struct msg *msg)
     }
     wire_out_fini(&out);
     pulse_take(pulse, before);
+}
+
+/* What was left in the middle is not used again, not even the memory of the answer; the place in
+ * the ring is, since nothing was staged there. */
+static void answer_unreadable(struct worker *worker, const struct msg *msg)
+{
+    struct rpc_request request;
+    struct wire_out out;
+    wire_out_init(&out);
+    rpc_parse_request(msg->frame, msg->frame_bytes, &request);
+    rpc_error(&out, request.msgid, RPC_INTERNAL, MAPPED_GONE);
+    if (!out.failed)
+        answer_in_pieces(worker, msg->ticket, out.data, out.bytes);
+    wire_out_fini(&out);
+    worker->unreadable = worker->leaving = true;
+}
+
+static void run_request(struct worker *worker, const struct msg *msg)
+{
+    struct call call = {worker, msg};
+    if (!worker->inherit->mapped)
+        answer_call(&call);
+    else if (!mapped_run(answer_call, &call))
+        answer_unreadable(worker, msg);
 }
 
 /* Inside a long query: answers the brief ones behind it. Its own answer makes way as far as it is
@@ -260,6 +295,8 @@ static int serve_queries(struct worker *worker, struct fault *why)
         else
             err = idle(worker, NULL, NULL);
     }
+    if (worker->unreadable)
+        return fault_set(why, EIO, "worker %u: " MAPPED_GONE, in->slot);
     query_engine_destroy(&worker->queries);
     return err ? fault_errno(why, -err, "worker %u: io_uring", in->slot) : 0;
 }
@@ -297,13 +334,34 @@ static void report_progress(void *owner, uint32_t iteration, double change)
     reply(worker, &(struct msg){.kind = MSG_PROGRESS, .iteration = iteration, .change = change});
 }
 
+/* A worker's part of a job, for mapped_run(). */
+struct part {
+    const struct inherit *inherit;
+    const struct pagerank_host *host;
+    struct pagerank_result *result;
+    struct fault *why;
+    int err;
+};
+
+static void run_part(void *owner)
+{
+    struct part *part = owner;
+    const struct inherit *in = part->inherit;
+    part->err = pagerank_run(in->index, in->job, in->slot, part->host, part->result, part->why);
+}
+
 static int serve_job(struct worker *worker, struct fault *why)
 {
     const struct inherit *in = worker->inherit;
     struct pagerank_host host = {worker, in->pulse, wait_for_slices, report_progress};
     struct pagerank_result result;
     get_ready(worker);
-    int err = pagerank_run(in->index, in->job, in->slot, &host, &result, why);
+    struct part part = {in, &host, &result, why, 0};
+    if (!in->mapped)
+        run_part(&part);
+    else if (!mapped_run(run_part, &part))
+        part.err = fault_set(why, EIO, MAPPED_GONE);
+    int err = part.err;
     if (err == -ECANCELED && worker->cancelled)
         return 0;
     if (!err)

@@ -40,6 +40,7 @@ struct inherit {
     unsigned slot;
     uint64_t generation;
     const struct index_view *index;
+    bool mapped;           /* the index is a map of its file */
     int index_fd;          /* of the index file, for the text; -1 without */
     struct ring *requests; /* reader 0 */
     struct ring *replies;
