@@ -65,8 +65,9 @@ int dispatch_init(struct dispatch *dispatch, struct loop *loop, struct session_h
                                   .queue_max = queue_max,
                                   .ticket_count = count,
                                   .tickets = calloc(count, sizeof(struct ticket))};
-    if (!dispatch->tickets || fair_queue_init(&dispatch->waiting, sessions->slot_count) < 0 ||
-        fair_queue_init(&dispatch->waiting_long, sessions->slot_count) < 0)
+    if (!dispatch->tickets ||
+        fair_queue_init(&dispatch->waiting, sessions->slot_count, WORKER_BATCH) < 0 ||
+        fair_queue_init(&dispatch->waiting_long, sessions->slot_count, 1) < 0)
         return fault_set(why, ENOMEM, "no memory for %u requests", queue_max);
     return 0;
 }
@@ -90,11 +91,13 @@ static void wait_first(struct dispatch *dispatch, struct ticket *ticket)
     dispatch->waiting_count++;
 }
 
-/* A session's flow is its place among the sessions. */
+/* A session's flow is its place among the sessions. A turn is a row of short requests, whose
+ * answers then go out in one. */
 static void wait_last(struct dispatch *dispatch, struct ticket *ticket)
 {
     uint32_t flow = (uint32_t)ticket->session_id & (dispatch->waiting.flow_count - 1);
-    fair_queue_put(queue_of(dispatch, ticket), &ticket->waiting, flow);
+    fair_queue_put(queue_of(dispatch, ticket), &ticket->waiting, flow,
+                   ticket->is_long ? 1 : ticket->load);
     dispatch->waiting_count++;
 }
 

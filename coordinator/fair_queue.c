@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int fair_queue_init(struct fair_queue *queue, uint32_t flow_count)
+int fair_queue_init(struct fair_queue *queue, uint32_t flow_count, uint32_t quantum)
 {
     *queue = (struct fair_queue){.flows = calloc((size_t)flow_count + 1, sizeof *queue->flows),
                                  .flow_count = flow_count,
-                                 .turn = flow_count};
+                                 .turn = flow_count,
+                                 .quantum = quantum};
     return queue->flows ? 0 : -ENOMEM;
 }
 
@@ -36,20 +37,19 @@ static void enter_ring(struct fair_queue *queue, uint32_t number)
 static void leave_ring(struct fair_queue *queue, uint32_t number)
 {
     struct fair_flow *flow = &queue->flows[number];
-    if (flow->next == number) {
-        queue->turn = queue->flow_count;
-        return;
-    }
     queue->flows[flow->previous].next = flow->next;
     queue->flows[flow->next].previous = flow->previous;
-    if (queue->turn == number)
-        queue->turn = flow->next;
+    if (queue->turn != number)
+        return;
+    queue->turn = flow->next == number ? queue->flow_count : flow->next;
+    queue->spent = 0;
 }
 
-void fair_queue_put(struct fair_queue *queue, struct fair_node *node, uint32_t number)
+void fair_queue_put(struct fair_queue *queue, struct fair_node *node, uint32_t number,
+                    uint32_t cost)
 {
     struct fair_flow *flow = &queue->flows[number];
-    *node = (struct fair_node){.previous = flow->last, .flow = number};
+    *node = (struct fair_node){.previous = flow->last, .flow = number, .cost = cost};
     if (flow->last) {
         flow->last->next = node;
     } else {
@@ -80,8 +80,13 @@ void fair_queue_remove(struct fair_queue *queue, struct fair_node *node)
     *(node->next ? &node->next->previous : &flow->last) = node->previous;
     if (node->flow == queue->flow_count)
         return;
-    if (!flow->first)
+    if (!flow->first) {
         leave_ring(queue, node->flow);
-    else if (queue->turn == node->flow && !node->previous)
-        queue->turn = flow->next;
+    } else if (queue->turn == node->flow && !node->previous) {
+        queue->spent += node->cost;
+        if (queue->spent >= queue->quantum) {
+            queue->turn = flow->next;
+            queue->spent = 0;
+        }
+    }
 }

@@ -14,8 +14,9 @@
 
 #include <cmocka.h>
 
-#define FLOWS 5
-#define NODES 40
+#define FLOWS   5
+#define NODES   40
+#define QUANTUM 4
 
 static void expect(struct fair_queue *queue, const struct fair_node *node)
 {
@@ -29,14 +30,14 @@ static void test_flows_take_turns(void **unused)
     (void)unused;
     struct fair_queue queue;
     struct fair_node a[4], b[2], c[1], urgent[2];
-    assert_int_equal(fair_queue_init(&queue, FLOWS), 0);
+    assert_int_equal(fair_queue_init(&queue, FLOWS, 1), 0);
     assert_null(fair_queue_first(&queue));
     for (unsigned i = 0; i < 4; i++)
-        fair_queue_put(&queue, &a[i], 3);
+        fair_queue_put(&queue, &a[i], 3, 1);
     for (unsigned i = 0; i < 2; i++)
-        fair_queue_put(&queue, &b[i], 0);
+        fair_queue_put(&queue, &b[i], 0, 1);
     expect(&queue, &a[0]);
-    fair_queue_put(&queue, &c[0], 1);
+    fair_queue_put(&queue, &c[0], 1, 1);
     expect(&queue, &b[0]);
     fair_queue_put_first(&queue, &urgent[0]);
     fair_queue_put_first(&queue, &urgent[1]);
@@ -56,6 +57,7 @@ static void test_flows_take_turns(void **unused)
 struct model {
     unsigned lists[FLOWS][NODES], lengths[FLOWS];
     unsigned ring[FLOWS], ring_length; /* ring[0]: whose turn it is */
+    unsigned spent;
 };
 
 static void model_put(struct model *model, unsigned flow, unsigned node)
@@ -65,7 +67,7 @@ static void model_put(struct model *model, unsigned flow, unsigned node)
     model->lists[flow][model->lengths[flow]++] = node;
 }
 
-static void model_remove(struct model *model, unsigned flow, unsigned node)
+static void model_remove(struct model *model, unsigned flow, unsigned node, unsigned cost)
 {
     unsigned *list = model->lists[flow], at = 0, in_ring = 0;
     while (list[at] != node)
@@ -73,9 +75,13 @@ static void model_remove(struct model *model, unsigned flow, unsigned node)
     memmove(list + at, list + at + 1, (--model->lengths[flow] - at) * sizeof *list);
     while (model->ring[in_ring] != flow)
         in_ring++;
-    bool its_turn = in_ring == 0 && at == 0;
-    if (model->lengths[flow] > 0 && !its_turn)
+    bool ends = model->lengths[flow] == 0;
+    if (in_ring == 0 && at == 0 && !ends)
+        ends = (model->spent += cost) >= QUANTUM;
+    if (!ends)
         return;
+    if (in_ring == 0)
+        model->spent = 0;
     model->ring_length--;
     memmove(model->ring + in_ring, model->ring + in_ring + 1,
             (model->ring_length - in_ring) * sizeof *model->ring);
@@ -90,12 +96,12 @@ static void test_any_order(void **unused)
     struct model model = {.ring_length = 0};
     struct fair_node nodes[NODES];
     bool queued[NODES] = {false};
-    assert_int_equal(fair_queue_init(&queue, FLOWS), 0);
+    assert_int_equal(fair_queue_init(&queue, FLOWS, QUANTUM), 0);
     srand(1);
     for (unsigned step = 0; step < 200000; step++) {
         unsigned node = (unsigned)rand() % NODES, flow = (unsigned)rand() % FLOWS;
         if (!queued[node]) {
-            fair_queue_put(&queue, &nodes[node], flow);
+            fair_queue_put(&queue, &nodes[node], flow, 1 + node % 6);
             model_put(&model, flow, node);
         } else {
             flow = nodes[node].flow;
@@ -104,7 +110,7 @@ static void test_any_order(void **unused)
                 node = model.lists[flow][0];
             }
             fair_queue_remove(&queue, &nodes[node]);
-            model_remove(&model, flow, node);
+            model_remove(&model, flow, node, 1 + node % 6);
         }
         queued[node] = !queued[node];
         const struct fair_node *first =
