@@ -72,11 +72,10 @@ static int open_words(struct build *build, struct fault *why)
     char *folder = folder_of(build->options->output);
     if (!folder)
         return fault_set(why, ENOMEM, "out of memory");
-    int rc = postings_build_create(&build->parts.words, folder, 0, why);
-    if (!rc && build->options->stem)
-        rc = postings_build_stem(build->parts.words, build->options->stem, why);
+    int rc = passage_writer_init(&build->parts.passages, folder, why);
     if (!rc)
-        rc = passage_writer_init(&build->parts.passages, folder, why);
+        rc = word_thread_create(&build->parts.words, folder, build->options->stem,
+                                &build->parts.passages, why);
     free(folder);
     return rc;
 }
@@ -168,8 +167,8 @@ static int make_search(struct build *build, struct fault *why)
     if (!parts->words)
         return 0;
     progress_begin(&build->progress, "search", PROGRESS_COUNT);
-    int rc = postings_build_finish(parts->words, &parts->search, why);
-    postings_build_destroy(&parts->words);
+    int rc = word_thread_finish(parts->words, &parts->search, why);
+    word_thread_destroy(&parts->words);
     if (rc)
         return rc;
     MUST(parts->search.page_count == parts->meta.page_count);
@@ -356,7 +355,7 @@ static void build_fini(struct build *build)
     arc_list_fini(&build->parts.arcs);
     graph_built_fini(&build->parts.graph);
     spmv_built_fini(&build->parts.spmv);
-    postings_build_destroy(&build->parts.words);
+    word_thread_destroy(&build->parts.words);
     postings_built_fini(&build->parts.search);
     passage_writer_fini(&build->parts.passages);
     free(build->rank.scores);

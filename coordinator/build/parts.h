@@ -7,8 +7,8 @@
 
 #include "coordinator/build/passage_writer.h"
 #include "coordinator/build/text_writer.h"
+#include "coordinator/build/word_thread.h"
 #include "shm/index.h"
-#include "shm/postings_build.h"
 
 struct build_parts {
     struct index_meta meta;
@@ -18,7 +18,7 @@ struct build_parts {
     struct arc_list arcs; /* consumed by graph_build() */
     struct graph_built graph;
     struct spmv_built spmv;
-    struct postings_build *words; /* NULL: no full-text search */
+    struct word_thread *words; /* NULL: no full-text search */
     struct postings_built search;
     struct passage_writer passages; /* with `words` */
 };

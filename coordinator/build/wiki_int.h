@@ -40,10 +40,6 @@ struct wiki {
     bool first_letter;
     struct page_link *page_links;
     size_t page_link_count, page_link_capacity;
-    char *readable; /* of the page being read */
-    size_t readable_capacity;
-    uint32_t *starts; /* of its passages, and then their words */
-    size_t start_capacity;
 };
 
 #endif

@@ -5,7 +5,6 @@
  */
 #include "coordinator/build/array.h"
 #include "coordinator/build/wiki_int.h"
-#include "shm/readable.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -71,36 +70,6 @@ static int put_links(struct wiki *wiki)
     return rc;
 }
 
-static int reserve_readable(struct wiki *wiki, size_t length)
-{
-    char *readable = array_reserve(wiki->readable, &wiki->readable_capacity, length + 1, 1);
-    if (readable)
-        wiki->readable = readable;
-    const size_t passages = length / PASSAGE_LEAST + 1;
-    uint32_t *starts =
-        array_reserve(wiki->starts, &wiki->start_capacity, 2 * passages, sizeof(*starts));
-    if (starts)
-        wiki->starts = starts;
-    return readable && starts ? 0 : -ENOMEM;
-}
-
-/* Vertices are numbered as pages come, which is the order that postings want. */
-static int take_words(struct wiki *wiki, const struct dump_page *page, struct fault *why)
-{
-    if (reserve_readable(wiki, page->text_length))
-        return fault_set(why, ENOMEM, "out of memory for a page of %zu bytes", page->text_length);
-    const size_t length =
-        page->text_length ? readable_text(page->text, page->text_length, wiki->readable) : 0;
-    const uint32_t count = passages_cut(wiki->readable, (uint32_t)length, wiki->starts);
-    const struct word_places places = {wiki->starts, wiki->starts + count, count};
-    int rc = postings_build_add(wiki->parts->words, page->title, page->title_length, wiki->readable,
-                                length, &places, why);
-    if (!rc)
-        rc = passage_writer_add(&wiki->parts->passages, wiki->readable, (uint32_t)length, &places,
-                                why);
-    return rc;
-}
-
 static int take_article(struct wiki *wiki, const struct dump_page *page, uint32_t name,
                         struct fault *why)
 {
@@ -121,8 +90,10 @@ static int take_article(struct wiki *wiki, const struct dump_page *page, uint32_
     if (rc)
         return rc;
 
+    /* Vertices are numbered as pages come, which is the order that postings want. */
     if (wiki->parts->words) {
-        rc = take_words(wiki, page, why);
+        rc = word_thread_add(wiki->parts->words, page->title, page->title_length, page->text,
+                             page->text_length, why);
         if (rc)
             return rc;
     }
@@ -214,11 +185,6 @@ static void drop_reading_state(struct wiki *wiki)
 {
     link_rules_destroy(&wiki->rules);
     free(wiki->page_links);
-    free(wiki->readable);
-    free(wiki->starts);
-    wiki->readable = NULL;
-    wiki->starts = NULL;
-    wiki->readable_capacity = wiki->start_capacity = 0;
     wiki->page_links = NULL;
     wiki->page_link_count = wiki->page_link_capacity = 0;
     names_drop_lookup(&wiki->names);
@@ -256,7 +222,7 @@ int wiki_read(struct wiki *wiki, struct byte_source *source, struct build_parts 
     wiki->report->pages_seen = totals.pages;
     wiki->report->dump_bytes = totals.dump_bytes;
     drop_reading_state(wiki);
-    if (parts->words && (rc = passage_writer_finish(&parts->passages, why)))
-        return rc;
+    if (parts->words)
+        word_thread_end(parts->words);
     return text_writer_finish(&parts->text, why);
 }
