@@ -5,7 +5,7 @@
 #   make bench-check A=before.json B=after.json  or  bench-check COMMIT=main [QUICK=1] [ARGS=…]
 #   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers  check-fuzz  check-search-million
 #   fuzz [SECONDS=60] [T=target]
-#   bench-serve [ARGS='--rounds 9']  bench-search-serve  bench-titles  bench-pagerank
+#   bench-serve [ARGS='--rounds 9']  bench-search  bench-search-serve  bench-titles  bench-pagerank
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
 
 VERSION  := 0.1.0
@@ -145,6 +145,10 @@ bench-titles: $(BUILD)/bench/titles $(BUILD)/bench/million.flk
 bench-serve: all $(BUILD)/bench/load $(BUILD)/bench/echo
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/serve.py $(ARGS)
 
+# Lucene, Xapian and SQLite FTS5 beside it; ARGS="--corpora wiki --steps search"
+bench-search: all
+	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/search/run.py $(ARGS)
+
 bench-search-serve: all $(BUILD)/bench/load $(BUILD)/bench/inprocess
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/search_serve.py $(ARGS)
 
@@ -183,5 +187,5 @@ clean:
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(wildcard $(BUILD)/bench/*.d)
 .PHONY: all run test deps deps-test check check-unit check-integration programs check-asan check-ubsan \
         check-tsan check-valgrind check-compilers check-search-million fuzz check-fuzz fuzz-programs bench-serve \
-        bench-search-serve bench-titles bench-pagerank lint install clean
+        bench-search bench-search-serve bench-titles bench-pagerank lint install clean
 .SECONDARY:

@@ -29,6 +29,7 @@ import org.apache.lucene.store.MMapDirectory;
 
 public final class LuceneSearch {
     private static final String FIELD = "text";
+    private static final String NAME = "name";
     private static final int TOP = 10;
 
     private static void build(String pages, String index) throws IOException {
@@ -40,9 +41,13 @@ public final class LuceneSearch {
                 BufferedReader lines = Files.newBufferedReader(Path.of(pages))) {
             TextField field = new TextField(FIELD, "", Field.Store.NO);
             Document document = new Document();
+            TextField name = new TextField(NAME, "", Field.Store.NO);
             document.add(field);
+            document.add(name);
+            int number = 0;
             for (String line; (line = lines.readLine()) != null;) {
                 field.setStringValue(line);
+                name.setStringValue("p" + ++number); // the title, which forklore searches as well
                 writer.addDocument(document);
             }
             writer.forceMerge(1);

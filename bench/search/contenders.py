@@ -20,6 +20,10 @@ from harness import BUILD, FORKLORED, ROOT
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORK = os.path.join(BUILD, "bench", "search")
 MANY_PAGES = 50000
+PLAIN = "forklore without search"
+WIDE = ", all processors"
+SEARCH_SECTIONS = ("search-info", "body-lengths", "name-lengths", "word-blocks", "word-bytes",
+                   "postings", "positions")
 LUCENE_SUITE = "trixie"  # Debian 13: Lucene 9.10 and the Java 21 that it wants
 SERVICES = {  # Debian's jar lacks them
     "org.apache.lucene.codecs.Codec": ["lucene99.Lucene99Codec"],
@@ -49,9 +53,9 @@ def bytes_of(path):
 
 
 def timed(processor, *command):
-    """Wall and processor seconds of a command on one processor."""
+    """Wall and processor seconds of a command on one processor, or on all of them (None)."""
     before, usage = time.monotonic(), os.times()
-    call("taskset", "-c", str(processor), *command)
+    call(*([] if processor is None else ["taskset", "-c", str(processor)]), *command)
     after = os.times()
     return (time.monotonic() - before, after.children_user + after.children_system -
             usage.children_user - usage.children_system)
@@ -157,6 +161,11 @@ class Contender:
         seconds = timed(processor, *self.command, "build", os.path.join(corpus, "pages.txt"), index)
         return [(self.name, *seconds, bytes_of(self.served(index)))]
 
+    def warm_up(self, corpus):
+        """Rounds, of every kind. Many pages need fewer: their queries take longer."""
+        rounds = self.warm_up_rounds
+        return rounds if pages_of(corpus) <= MANY_PAGES else (rounds + 4) // 5
+
     def index(self, corpus):
         return os.path.join(corpus, self.name.split()[0].lower() + ".index")
 
@@ -212,14 +221,17 @@ class Forklore(Contender):
         self.command = [program]
 
     def build(self, corpus, processor):
-        """Without search and with it; bytes are what search adds."""
-        built, before = [], None
-        for what, options in (("forklore without search", ["--no-search"]), (self.name, [])):
-            seconds = timed(processor, FORKLORED, "build", "--quiet", *options,
-                            os.path.join(corpus, "pages.xml"), "-o", self.index(corpus))
-            size = bytes_of(self.index(corpus))
-            before = size if before is None else before
-            built.append((what, *seconds, size - before))
+        """Without search and with it, on one processor and on all; bytes are the sections that
+        find pages, not the passages that show them."""
+        built = []
+        for where, on in ((WIDE, None), ("", processor)):
+            for what, options in ((PLAIN, ["--no-search"]), (self.name, [])):
+                seconds = timed(on, FORKLORED, "build", "--quiet", *options,
+                                os.path.join(corpus, "pages.xml"), "-o", self.index(corpus))
+                info = json.loads(call(FORKLORED, "info", "--json", self.index(corpus)))
+                size = sum(section["bytes"] for section in info["sections"]
+                           if section["name"] in SEARCH_SECTIONS)
+                built.append((what + where, *seconds, size))
         return built
 
 

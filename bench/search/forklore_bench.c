@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Forklore's side of bench/search/run.py: search_run() in this process, over the index file mapped
- * as a worker maps it. contenders.py has the protocol. A query's text is parsed within its time.
+ * as a worker maps it. contenders.py has the protocol. A query's text is parsed within its time,
+ * and its results are compared with those of scoring every page.
  */
 #include "worker/search.h"
 
@@ -63,12 +64,12 @@ static char *query_text(const char *kind, const char *words)
     return out;
 }
 
-static uint64_t search(const char *text, uint32_t count)
+static struct search_result search(const char *text, bool exhaustive)
 {
     struct search_query query;
     struct search_result result;
     struct patience patience = {0};
-    const struct search_options options = {.count = count, .bm25 = true, .exhaustive = !count};
+    const struct search_options options = {.count = TOP, .bm25 = true, .exhaustive = exhaustive};
     struct fault why;
     if (search_query_parse(&query, text, strlen(text), NULL, &why) ||
         search_run(engine, &query, &options, &patience, &result)) {
@@ -76,7 +77,24 @@ static uint64_t search(const char *text, uint32_t count)
         exit(1);
     }
     search_query_fini(&query);
-    return result.matched;
+    return result;
+}
+
+/* How many pages match; leaving pages out has to give the same ones as scoring all of them. */
+static uint64_t check(const char *text)
+{
+    struct search_hit hits[TOP];
+    const struct search_result some = search(text, false);
+    memcpy(hits, some.hits, some.count * sizeof *hits);
+    const struct search_result all = search(text, true);
+    bool same = some.count == all.count;
+    for (uint32_t i = 0; same && i < all.count; i++)
+        same = hits[i].page == all.hits[i].page && hits[i].score == all.hits[i].score;
+    if (!same) {
+        fprintf(stderr, "%s: other pages than by scoring all\n", text);
+        exit(1);
+    }
+    return all.matched;
 }
 
 static void answer(char **wanted, size_t count, int rounds)
@@ -85,7 +103,7 @@ static void answer(char **wanted, size_t count, int rounds)
     for (int round = 0; round <= rounds; round++) {
         for (size_t i = 0; i < count; i++) {
             const int64_t before = now_ns();
-            search(wanted[i], TOP);
+            search(wanted[i], false);
             const int64_t took = now_ns() - before;
             if (round == 1 || (round > 1 && took < best[i])) /* round 0 warms up */
                 best[i] = took;
@@ -96,7 +114,7 @@ static void answer(char **wanted, size_t count, int rounds)
         printf("%s%lld", i ? ", " : "", (long long)best[i]);
     printf("], \"hits\": [");
     for (size_t i = 0; i < count; i++)
-        printf("%s%llu", i ? ", " : "", (unsigned long long)search(wanted[i], 0));
+        printf("%s%llu", i ? ", " : "", (unsigned long long)check(wanted[i]));
     printf("]}\n");
     fflush(stdout);
 }

@@ -5,6 +5,9 @@ in process, the first ten by BM25, positions indexed. Turns are interleaved; a t
 where the hits agree. Whoever cannot be had here is skipped with the reason.
 
     bench/search/run.py [--corpora wiki,names] [--contenders forklore,lucene,xapian,fts5]
+                        [--steps build,search]
+
+Goals are met or not by the fastest of the others for each kind of query, and by Lucene's index.
 
 `wiki` is ../shared/data (or $FORKLORE_DATA); `names` is a million made-up names with a summary of
 one line each. Everything is kept under build/bench/search."""
@@ -21,6 +24,8 @@ import machine  # noqa: E402
 from harness import DATA  # noqa: E402
 
 FIGURES = ("median_us", "mean_us", "p99_us")
+GOALS = {"wiki": {"OR": 3, "AND": 2.2, "PHRASE": 2}, "names": {"OR": 2, "AND": 1.5, "PHRASE": 1.5}}
+BUILD_GOAL = 2  # times the build without search, with all processors
 
 
 def steal_and_all():
@@ -50,16 +55,35 @@ def disagreements(taking_part, seen):
             for place, counts in found.items() if len(set(counts.values())) > 1]
 
 
-def compare(folder, taking_part, args):
+def judge(what, figure, goal, holds):
+    print(f"goal: {what}: {figure:.2f}, wanted {goal}: {'met' if holds else 'NOT met'}", flush=True)
+
+
+def build(folder, taking_part, args):
     print("\n| | build, s | of processor | index, MB |\n|---|---|---|---|")
+    seen = {}
     for contender in taking_part:
         for what, wall, used, size in contender.build(folder, args.processor):
+            seen[what] = wall, used, size
             print(f"| {what} | {wall:.1f} | {used:.1f} | {size / 1e6:.1f} |", flush=True)
+    print()
+    ours, lucene = contenders.Forklore.name, contenders.Lucene.name
+    if ours in seen:
+        ratio_of = seen[ours + contenders.WIDE][0] / seen[contenders.PLAIN + contenders.WIDE][0]
+        judge("build with search to without", ratio_of, f"at most {BUILD_GOAL}",
+              ratio_of <= BUILD_GOAL)
+    if ours in seen and lucene in seen:
+        to_lucene = [mine / other for mine, other in zip(seen[ours], seen[lucene])]
+        judge("processor time of the build to Lucene's", to_lucene[1], "below 1", to_lucene[1] < 1)
+        judge("bytes of the index to Lucene's", to_lucene[2], "at most 1", to_lucene[2] <= 1)
+
+
+def search(folder, taking_part, args, goals):
     for contender in taking_part:
         contender.start(folder, args.processor)
         for kind in corpus.KINDS:
-            contender.turn(kind, contender.warm_up_rounds)
-    first = taking_part[0].name
+            contender.turn(kind, contender.warm_up(folder))
+    first, verdicts = taking_part[0].name, []
     print(f"\n| kind | | median µs | mean µs | p99 µs | mean, ratio to {first} | spread |\n"
           "|---|---|---|---|---|---|---|")
     for kind in corpus.KINDS:
@@ -83,6 +107,14 @@ def compare(folder, taking_part, args):
               flush=True)
         for line in wrong[:3]:
             print(f"  {line}")
+        others = [statistics.median(ratio(c, a, b) for a, b in zip(seen[c.name], seen[first]))
+                  for c in taking_part[1:]]
+        if first == contenders.Forklore.name and others:
+            verdicts.append((f"{kind}, the fastest other's mean time to ours", min(others),
+                             f"at least {goals[kind]}", min(others) >= goals[kind]))
+    print()
+    for verdict in verdicts:
+        judge(*verdict)
     for contender in taking_part:
         contender.stop()
 
@@ -92,6 +124,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--corpora", default="wiki,names")
     parser.add_argument("--contenders", default=",".join(contenders.ALL))
+    parser.add_argument("--steps", default="build,search", help="search: with indexes there are")
     parser.add_argument("--names", type=int, default=1000000, help="pages of that corpus")
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--rounds", type=int, default=3, help="of a turn; each query's best counts")
@@ -118,7 +151,10 @@ def main():
                 continue
         print(f"\n## {name}\n\n{machine.line()}")
         stolen, ticks = steal_and_all()
-        compare(folder, taking_part, args)
+        if "build" in args.steps.split(","):
+            build(folder, taking_part, args)
+        if "search" in args.steps.split(","):
+            search(folder, taking_part, args, GOALS[name])
         stolen_now, ticks_now = steal_and_all()
         print(f"\nsteal {100 * (stolen_now - stolen) / (ticks_now - ticks):.1f} %, load "
               f"{os.getloadavg()[0]:.2f} at the end")
