@@ -142,7 +142,7 @@ static double search_us(struct search_engine *engine, double seconds, double *pr
         struct search_result result;
         struct patience patience = {0};
         struct fault why;
-        MUST(search_query_parse(&query, key->text, key->length, &why) == 0 &&
+        MUST(search_query_parse(&query, key->text, key->length, NULL, &why) == 0 &&
              search_run(engine, &query, &options, &patience, &result) == 0);
         search_query_fini(&query);
     }
