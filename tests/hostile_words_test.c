@@ -5,6 +5,7 @@
  */
 #include "shm/passages.h"
 #include "shm/words.h"
+#include "tests/under.h"
 #include "worker/snippet.h"
 
 #include <errno.h>
@@ -17,7 +18,6 @@
 
 #include <cmocka.h>
 
-#define HALF_BYTES ((size_t)64 << 10)
 #define PIECE(text)                                                                                \
     {                                                                                              \
         text, sizeof text - 1                                                                      \
@@ -144,19 +144,20 @@ static double best_seconds(void (*take)(const char *, size_t), const char *text,
 
 static void expect_linear(const char *name, void (*take)(const char *, size_t))
 {
-    char *text = malloc(2 * HALF_BYTES);
+    const size_t half = (size_t)(under_valgrind() ? 8 : 64) << 10;
+    char *text = malloc(2 * half);
     assert_non_null(text);
     for (size_t piece = 0; piece < PIECE_COUNT; piece++) {
         double once, twice;
         int attempts = 5; /* the machine may be busy with something else */
-        fill(text, 2 * HALF_BYTES, piece);
+        fill(text, 2 * half, piece);
         do {
-            once = best_seconds(take, text, HALF_BYTES);
-            twice = best_seconds(take, text, 2 * HALF_BYTES);
+            once = best_seconds(take, text, half);
+            twice = best_seconds(take, text, 2 * half);
         } while (twice > 3.5 * once + 20e-6 && --attempts > 0);
         if (attempts == 0)
             fail_msg("%s, piece %zu: %.6f s for %zu bytes, %.6f s for twice as many", name, piece,
-                     once, HALF_BYTES, twice);
+                     once, half, twice);
     }
     free(text);
 }
