@@ -41,6 +41,7 @@ struct worker {
     char aside[IN_PLACE_BYTES];
     unsigned staged;      /* replies not yet published */
     uint64_t progress_ns; /* of the last PROGRESS message */
+    bool in_pause;        /* of a long query, whose request is still being read */
     bool leaving, cancelled;
     bool unreadable; /* the mapped index cannot be read: leaves, for a successor to begin anew */
 };
@@ -170,6 +171,8 @@ static void answer_call(void *owner)
         msg_answer_close(&out, mark);
         stage_reply(worker, out.bytes);
     } else {
+        if (!worker->in_pause)
+            ring_release(&worker->requests); /* this answer does not wait for give_back() */
         answer_in_pieces(worker, msg->ticket, out.data + frame_at, out.bytes - frame_at);
     }
     wire_out_fini(&out);
@@ -212,6 +215,7 @@ static void on_pause(void *owner)
     unsigned count = 0;
     const void *data;
     size_t bytes;
+    worker->in_pause = true;
     while (count < PAUSE_MAX && ring_read(&worker->requests, &data, &bytes) == RING_OK) {
         struct msg msg;
         struct rpc_request request;
@@ -227,6 +231,7 @@ static void on_pause(void *owner)
             publish_replies(worker);
         position = worker->requests.next;
     }
+    worker->in_pause = false;
     ring_unread_to(&worker->requests, position);
     publish_replies(worker);
     if (count > 0 && answer->borrowed) {
@@ -247,12 +252,14 @@ static void take_message(struct worker *worker, const void *data, size_t bytes)
         worker->leaving = worker->cancelled = true;
 }
 
-/* What was read is answered: the answers go out before their requests are given back, so that the
- * ring holds what a crash leaves undone. */
+/* What was read is answered. The requests are given back before the answers show: a coordinator
+ * that found no room for more tries again with the next answer, and nobody would tell it of room
+ * that comes after the last one. It keeps every request that is not answered itself, so the ring
+ * need not hold them in case we die. */
 static void give_back(struct worker *worker)
 {
-    publish_replies(worker);
     ring_release(&worker->requests);
+    publish_replies(worker);
 }
 
 /* Everything in the request ring; true if there was something. Answers wait for those of brief
