@@ -3,7 +3,8 @@
 #   make [all]  run  test  check  check-unit [T=name]  check-integration  lint  install  clean
 #   make bench [QUICK=1] [GAPBS_DIR=…] [PYTHONS="… …"] [ARGS=…]
 #   make bench-check A=before.json B=after.json  or  bench-check COMMIT=main [QUICK=1] [ARGS=…]
-#   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers  check-fuzz  check-search-million
+#   make check-asan  check-ubsan  check-tsan  check-valgrind  check-compilers  check-fuzz  check-model
+#   check-search-million
 #   fuzz [SECONDS=60] [T=target]
 #   bench-serve [ARGS='--rounds 9']  bench-search  bench-search-serve  bench-titles  bench-pagerank
 #   CC=clang  CFLAGS=…  SANITIZE=address|undefined|thread  V=1  prefix=/usr/local  DESTDIR=
@@ -122,6 +123,8 @@ fuzz check-fuzz:
 	else $(MAKE_FUZZ) && PYTHON=$(PYTHON) tests/fuzz/run build/fuzz \
 	    $(if $(filter fuzz,$@),$(or $(SECONDS),60),0) $(T); fi
 fuzz-programs: $(FUZZ)
+check-model:
+	$(Q)tests/model/check
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIBRARY)
 	$(Q)echo "  LD    $@" && $(CC) $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
@@ -186,6 +189,7 @@ clean:
 
 -include $(OBJECTS:.o=.d) $(TESTS:=.d) $(FUZZ:=.d) $(wildcard $(BUILD)/bench/*.d)
 .PHONY: all run test deps deps-test check check-unit check-integration programs check-asan check-ubsan \
-        check-tsan check-valgrind check-compilers check-search-million fuzz check-fuzz fuzz-programs bench-serve \
-        bench-search bench-search-serve bench-titles bench-pagerank lint install clean
+        check-tsan check-valgrind check-compilers check-search-million fuzz check-fuzz fuzz-programs \
+        check-model bench-serve bench-search bench-search-serve bench-titles bench-pagerank lint install \
+        clean
 .SECONDARY:
