@@ -221,7 +221,7 @@ static int check_page(const struct checker *c, const struct list_check *l)
 {
     const struct word_entry *entry = l->entry;
     const uint32_t length = search_length(&c->view->search, l->field, entry->page);
-    const unsigned char *end;
+    const unsigned char *end = NULL;
     struct postings p;
     if (entry->occurrences > length)
         return bad(c, SECTION_WORD_BYTES,

@@ -225,7 +225,8 @@ static uint32_t seek_set(const struct cursor *c, uint32_t page)
 
 static int make_set(const struct cursor_maker *maker, struct cursor *c)
 {
-    const struct text_ref word = search_query_word(maker->query, c->leaf->first);
+    const struct search_leaf *leaf = c->leaf;
+    const struct text_ref word = search_query_word(maker->query, leaf->first);
     const uint32_t n = maker->search->page_count;
     const size_t bytes = (n / 64 + (size_t)1) * sizeof *c->set;
     int rc = 0;
@@ -235,9 +236,9 @@ static int make_set(const struct cursor_maker *maker, struct cursor *c)
     if (!c->set)
         return -ENOMEM;
     memset(c->set, 0, bytes);
-    if (!c->leaf->in_title)
+    if (!leaf->in_title)
         rc = add_prefix(maker, word, FIELD_BODY, c);
-    if (!rc && (c->leaf->in_title || !maker->options->bm25))
+    if (!rc && (leaf->in_title || !maker->options->bm25))
         rc = add_prefix(maker, word, FIELD_NAME, c);
     for (size_t i = 0; i < bytes / sizeof *c->set; i++)
         c->cost += (uint64_t)__builtin_popcountll(c->set[i]);
