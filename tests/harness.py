@@ -255,9 +255,14 @@ class Connection:
                 return state
 
 
+HOUR_MS = "3600000"
+PATIENT = ("--request-timeout", HOUR_MS, "--hang-timeout", HOUR_MS)
+
+
 class Daemon:
     """A daemon that serves `index` until stop() or the end of the with statement. What it answers
-    late on a busy machine is right all the same: requests have an hour, unless a test says else."""
+    late on a busy machine is right all the same: requests and workers have an hour, unless a test
+    says else."""
 
     def __init__(self, index, *options, env=None, arguments=None, under=()):
         self.folder = tempfile.mkdtemp(prefix="d.", dir=scratch())
@@ -266,8 +271,7 @@ class Daemon:
         source = arguments if arguments is not None else ["--index", index]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(
-                [*under, FORKLORED, "--request-timeout", "3600000", *options, "--socket", self.path,
-                 *source],
+                [*under, FORKLORED, *PATIENT, *options, "--socket", self.path, *source],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, **(env or {})})
         self.prefixes = set()

@@ -10,8 +10,8 @@ import unittest
 
 import msgpack
 
-from harness import (FORKLORED, PAGES, PATIENCE_S, RpcError, UNDER, children, run, small_dump,
-                     synthetic_index, wait_for)
+from harness import (FORKLORED, HOUR_MS, PAGES, PATIENCE_S, PATIENT, RpcError, UNDER, children, run,
+                     small_dump, synthetic_index, wait_for)
 from start_fixture import At, StartTest
 
 
@@ -227,13 +227,10 @@ class Signals(StartTest):
     """Workers that are held with SIGSTOP keep requests running for as long as a test wants. What
     the daemon has to do on its own, it does in less than the hour that it is given."""
 
-    HOUR_MS = "3600000"
-
     def held(self, *options, **how):
         """A daemon with requests that run, its connection, and the requests' ids."""
         daemon = At(self.path, "--socket", self.path, "--index", self.index, "--workers",
-                    "processes:2", "--request-timeout", self.HOUR_MS, "--drain-timeout",
-                    self.HOUR_MS, *options, **how)
+                    "processes:2", *PATIENT, "--drain-timeout", HOUR_MS, *options, **how)
         self.addCleanup(daemon.kill)
         rpc = daemon.connect()
         self.addCleanup(rpc.close)
@@ -315,7 +312,7 @@ class Signals(StartTest):
 
     def patient(self, index):
         return At(self.path, "--socket", self.path, "--index", index, "--drain-timeout",
-                  self.HOUR_MS)
+                  HOUR_MS)
 
     def end_a_job(self):
         with self.patient(synthetic_index(2000)) as daemon, daemon.connect() as rpc:
