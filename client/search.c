@@ -32,8 +32,9 @@ static void show_snippet(struct answer *answer, struct wire_in result)
     if (!copy)
         return;
     for (size_t i = 0; i < snippet.length; i++) {
-        const char c = snippet.bytes[i];
-        copy[i] = c == '\n' || c == '\t' ? ' ' : c;
+        copy[i] = snippet.bytes[i];
+        if (copy[i] == '\n' || copy[i] == '\t')
+            copy[i] = ' ';
     }
     struct items marks = answer_items(answer, result, "marks");
     size_t at = 0;

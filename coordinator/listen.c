@@ -179,8 +179,8 @@ static unsigned affordable_connections(unsigned wanted)
         setrlimit(RLIMIT_NOFILE, &limit);
         getrlimit(RLIMIT_NOFILE, &limit);
     }
-    rlim_t left = limit.rlim_cur > 2 * OWN_DESCRIPTORS ? limit.rlim_cur - OWN_DESCRIPTORS
-                                                       : limit.rlim_cur / 2;
+    rlim_t left = limit.rlim_cur > 2 * (rlim_t)OWN_DESCRIPTORS ? limit.rlim_cur - OWN_DESCRIPTORS
+                                                               : limit.rlim_cur / 2;
     return wanted < left ? wanted : (unsigned)left;
 }
 

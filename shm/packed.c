@@ -53,7 +53,7 @@ static unsigned best_width(const uint32_t *values, unsigned count)
         most--;
     unsigned exceptions = 0;
     for (unsigned width = most + 1; width-- > (most > 8 ? most - 8 : 0);) {
-        const size_t bytes = value_bytes(width, count) + 2 * exceptions + (exceptions > 0);
+        const size_t bytes = value_bytes(width, count) + 2 * (size_t)exceptions + (exceptions > 0);
         exceptions += histogram[width];
         if (bytes < best_bytes) {
             best_bytes = bytes;

@@ -100,7 +100,7 @@ bool postings_load(struct postings *p, uint32_t block)
     p->count =
         block + 1 < p->block_count ? POSTINGS_BLOCK : p->pages - block * (uint32_t)POSTINGS_BLOCK;
     const unsigned char *at = p->blocks + (p->lasts ? p->offsets[block] : 0);
-    const uint32_t before = block ? p->lasts[block - 1] : UINT32_MAX;
+    const uint32_t before = p->lasts && block ? p->lasts[block - 1] : UINT32_MAX;
     const unsigned char *tfs = packed_get(at, p->count, p->docs);
     p->tf_pack = p->once ? NULL : tfs;
     if (p->count == POSTINGS_BLOCK)

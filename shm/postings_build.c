@@ -435,15 +435,17 @@ static void clear_page(struct page_words *page)
 static int add_text(struct postings_build *b, enum search_field field, const char *text,
                     size_t length, const struct word_places *places, uint32_t *count)
 {
-    const uint32_t place_count = places ? places->count : 0;
+    static const struct word_places nowhere;
     uint32_t place = 0;
     char key[WORD_KEY_BYTES] = {WORD_NAME_FIELD};
     struct word word;
     int rc = 0;
     *count = 0;
+    if (!places)
+        places = &nowhere;
     words_init(&b->words, text, length);
     while (!rc && words_next(&b->words, &word)) {
-        for (; place < place_count && word.start >= places->at[place]; place++)
+        for (; place < places->count && word.start >= places->at[place]; place++)
             places->words[place] = *count;
         rc = stem_word(b->stemmer, &word);
         if (rc)
@@ -455,7 +457,7 @@ static int add_text(struct postings_build *b, enum search_field field, const cha
             rc = add_token(&b->page, word.bytes, word.length, (*count)++);
         }
     }
-    for (; place < place_count; place++)
+    for (; place < places->count; place++)
         places->words[place] = *count;
     if (!rc)
         rc = add_page_words(b, *count);

@@ -496,8 +496,8 @@ static void test_suggestions(void **state)
     struct fault why;
     struct wiki w = {.count = 3};
     static const char *const texts[] = {
-        "turing machine halting stra\xc3\x9f"
-        "e",
+        ("turing machine halting stra\xc3\x9f"
+         "e"),
         "turing tuning machines computer",
         "computers turing \xd0\xbc\xd0\xbe\xd1\x81\xd0\xba\xd0\xb2\xd0\xb0 machine"};
     w.pages = room(3, sizeof *w.pages);

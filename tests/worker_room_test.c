@@ -27,6 +27,7 @@ struct bench {
     struct fixture fixture;
     struct bell_word words[3];
     struct inherit inherit;
+    struct pulse pulse;
     pthread_t thread;
     struct ring_writer requests;
     struct ring_reader replies;
@@ -96,6 +97,7 @@ static struct bench *start(void)
                                 .index = &bench->fixture.view,
                                 .index_fd = -1,
                                 .requests = make_ring(REQUEST_CAPACITY),
+                                .pulse = &bench->pulse,
                                 .replies = make_ring(REPLY_CAPACITY)};
     assert_int_equal(bell_open(&inherit->bell, &bench->words[0]), 0);
     inherit->room = (struct bell){&bench->words[1], inherit->bell.eventfd};
