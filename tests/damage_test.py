@@ -9,8 +9,8 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import (Daemon, FORKLORED, PAGES, PATIENCE_S, RpcError, build_index, page_element,
-                     run, scratch, small_dump, small_index)
+from harness import (Daemon, FORKLORED, PAGES, PATIENCE_S, UNDER, RpcError, build_index,
+                     page_element, run, scratch, small_dump, small_index)
 
 HEADER_BYTES, TABLE_AT, ENTRY_BYTES, LINE_AT, LINE_BYTES = 4096, 128, 32, 64, 64
 FIELDS = {  # name: (offset, struct format)
@@ -487,7 +487,8 @@ class Text(DamageTest):
 
     def test_a_mapped_file_is_cut_while_it_is_served(self):
         """Reading it is SIGBUS then: an error for who asks, and for nobody else."""
-        for workers in "processes:2", "threads:2":
+        # What a thread held when it was left is lost (shm/mapped.h), as LeakSanitizer would say.
+        for workers in ["processes:2"] if "address" in UNDER else ["processes:2", "threads:2"]:
             self.write(self.whole)
             with Daemon(self.path, "--map", "--workers", workers) as daemon, \
                     daemon.connect() as rpc:
