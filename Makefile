@@ -83,7 +83,7 @@ check: check-unit check-integration
 check-unit: $(UNIT)
 	$(Q)tests/run-unit $^
 check-integration: all $(BUILD)/tests/dump_links $(if $(SANITIZE),,$(BUILD)/bench/counts $(BUILD)/tests/shim.so)
-	$(Q)FORKLORE_BUILD=$(BUILD) tests/run-integration $(PYTHON) $(T)
+	$(Q)FORKLORE_BUILD=$(BUILD) tests/run-integration $(PYTHON) $(or $(T),$(BLACK_BOX))
 
 # Chaos for so long, `make soak [SECONDS=600]`; CI has a minute of it.
 .PHONY: soak check-soak
@@ -95,8 +95,10 @@ check-asan:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=address check
 check-ubsan:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=undefined check
+# ThreadSanitizer is slow: of the black-box tests only those in which threads meet.
 check-tsan:
-	$(Q)FORKLORE_WORKERS=threads:3 $(MAKE) --no-print-directory SANITIZE=thread check
+	$(Q)FORKLORE_WORKERS=threads:3 $(MAKE) --no-print-directory SANITIZE=thread \
+	    BLACK_BOX="crash fault protocol socket start" check
 check-valgrind: $(UNIT)
 	$(Q)UNDER="valgrind --quiet --error-exitcode=99 --leak-check=full --trace-children=no" \
 	    JOBS=$$(nproc) FORKLORE_UNDER=valgrind tests/run-unit $^

@@ -485,6 +485,7 @@ class Text(DamageTest):
                 index.truncate(0)
             self.assert_pages(rpc, {*lost, "Large 0", "Large 1"} - self.cached(rpc), "cut short")
 
+    @unittest.skipIf("thread" in UNDER, "ThreadSanitizer has signals wait that cannot")
     def test_a_mapped_file_is_cut_while_it_is_served(self):
         """Reading it is SIGBUS then: an error for who asks, and for nobody else."""
         # What a thread held when it was left is lost (shm/mapped.h), as LeakSanitizer would say.
