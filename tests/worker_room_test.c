@@ -7,6 +7,7 @@
 #include "ipc/msg.h"
 #include "ipc/rpc.h"
 #include "tests/fixture_index.h"
+#include "tests/under.h"
 #include "worker/worker.h"
 
 #include <pthread.h>
@@ -88,6 +89,10 @@ static struct bench *start(void)
         skip();
     }
     loop_destroy(&probe);
+    if (under_valgrind()) {
+        print_message("SKIP: hangs under valgrind, which runs one thread at a time\n");
+        skip();
+    }
     struct bench *bench = aligned_alloc(64, (sizeof *bench + 63) / 64 * 64);
     assert_non_null(bench);
     memset(bench, 0, sizeof *bench);
