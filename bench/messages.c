@@ -88,7 +88,8 @@ static void place(unsigned party)
 
 static void channel_open(struct channel *c, enum kind kind)
 {
-    *c = (struct channel){.kind = kind, .in = -1, .out = -1};
+    *c = (struct channel){
+        .kind = kind, .in = -1, .out = -1, .spinner = {.limit_ns = SPIN_BRIEFLY_NS}};
     size_t bytes = sizeof *c->shared + 64 + ring_bytes(RING_CAPACITY, 1);
     c->shared = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (c->shared == MAP_FAILED)

@@ -451,6 +451,7 @@ static int listen_somewhere(struct daemon *daemon, struct fault *why)
 static int set_up(struct daemon *daemon, struct fault *why)
 {
     const struct serve_options *options = daemon->options;
+    daemon->spinner = (struct spinner){.limit_ns = SPIN_BRIEFLY_NS};
     int err = loop_create(&daemon->loop, LOOP_ENTRIES, RECV_BUFFERS, RECV_BYTES, why);
     if (err)
         return err;

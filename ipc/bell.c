@@ -14,7 +14,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPIN_NS       UINT64_C(10000)
 #define SLOW_YIELD_NS UINT64_C(50000)
 #define OFF_NS        UINT64_C(10000000)
 
@@ -93,7 +92,7 @@ bool spinner_again(struct spinner *spinner)
         if (now < spinner->off_until_ns)
             return false;
         spinner->started_ns = now;
-    } else if (now - spinner->started_ns > SPIN_NS) {
+    } else if (now - spinner->started_ns > spinner->limit_ns) {
         spinner->started_ns = 0;
         return false;
     }

@@ -46,10 +46,14 @@ void bell_awake(const struct bell *bell);
 /* Whether the owner says so; for who watches it. */
 bool bell_asleep(const struct bell *bell);
 
-/* Spinning before sleeping: up to about 10 microseconds of sched_yield between looks pays when the
- * peer is about to answer. Where a yield cost more than 50 us (a hog of equal priority next to
- * us), spinning is off for the next 10 ms. Private to the owner; zero-initialise. */
+#define SPIN_BRIEFLY_NS UINT64_C(10000) /* as long as waking somebody costs */
+
+/* Spinning before sleeping: up to `limit_ns` of sched_yield between looks pays when the peer is
+ * about to answer. Where a yield cost more than 50 us (a hog of equal priority next to us),
+ * spinning is off for the next 10 ms. Private to the owner, who sets the limit and zeroes the rest.
+ */
 struct spinner {
+    uint64_t limit_ns;
     uint64_t started_ns;
     uint64_t off_until_ns;
 };

@@ -108,7 +108,7 @@ static uint64_t now_ns(void)
 static void test_bell_spinner_gives_up_soon(void **unused)
 {
     (void)unused;
-    struct spinner spinner = {0};
+    struct spinner spinner = {.limit_ns = SPIN_BRIEFLY_NS};
     uint64_t start = now_ns();
     unsigned looks = 0;
     while (spinner_again(&spinner))
@@ -122,7 +122,7 @@ static void test_bell_spinner_gives_up_soon(void **unused)
 static void test_bell_spinner_stays_off_after_a_slow_yield(void **unused)
 {
     (void)unused;
-    struct spinner spinner = {.off_until_ns = now_ns() + 1000000000};
+    struct spinner spinner = {.limit_ns = SPIN_BRIEFLY_NS, .off_until_ns = now_ns() + 1000000000};
     assert_false(spinner_again(&spinner));
     spinner_reset(&spinner);
     assert_false(spinner_again(&spinner));

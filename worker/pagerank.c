@@ -64,10 +64,16 @@ static void share_phase(struct exchange_plan *plan, const struct spmv_view *spmv
         bounds[w] = bounds[end];
 }
 
+/* Slices come within microseconds of each other, unless somebody is held up; a processor that was
+ * left idle meanwhile takes 20 to 130 us to wake, a virtual one longer. But not while others could
+ * use the processor. */
+#define SPIN_FOR_SLICES_NS UINT64_C(200000)
+
 void job_order_plan(struct job_order *order, const struct spmv_view *spmv, unsigned processors)
 {
     struct exchange_plan *plan = &order->plan;
     order->accelerate = order->tolerance > 0;
+    order->spin_ns = plan->workers > processors ? SPIN_BRIEFLY_NS : SPIN_FOR_SLICES_NS;
     plan->rows = spmv->info->vertex_count;
     plan->sources = spmv->info->source_count;
     plan->phases = order->accelerate ? spmv->info->phase_count : 1;

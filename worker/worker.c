@@ -386,7 +386,11 @@ static int serve_job(struct worker *worker, struct fault *why)
 
 int worker_main(const struct inherit *inherit)
 {
-    struct worker worker = {.inherit = inherit, .bell_op = {.fn = on_bell}};
+    struct worker worker = {
+        .inherit = inherit,
+        .bell_op = {.fn = on_bell},
+        .spinner = {.limit_ns = inherit->job ? inherit->job->spin_ns : SPIN_BRIEFLY_NS},
+    };
     struct fault why = {""};
     ring_reader_attach(&worker.requests, inherit->requests, 0);
     ring_writer_attach(&worker.replies, inherit->replies);
