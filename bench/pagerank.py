@@ -6,6 +6,11 @@ its other cells, GAPBS pr and pr_spmv (with GAPBS_DIR set to their folder) and i
 checked against float64 scores before its time counts; the tolerance of each system is the loosest
 of a ladder that reaches the error. Ends with the goals and whether they are met.
 
+A machine that is shared takes processors away for a while ("steal" in /proc/stat). A turn during
+which it took more than 1 % is repeated, up to 5 times, and the least disturbed one counts; the
+table says how much was taken from those that count. What takes less than a tenth of a second is
+run again and again for so long, and the median is the turn's.
+
     bench/pagerank.py [--graphs NAME,...] [--rounds N] [--folder DIR] [--reuse] [--no-igraph]
 
 Graphs: kronecker-SCALE and uniform-SCALE as in GAPBS, article-N (N vertices with some 5 links out
@@ -19,6 +24,8 @@ import random
 import statistics
 import subprocess
 import sys
+import threading
+import time
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 BUILD = os.path.join(ROOT, os.environ.get("FORKLORE_BUILD", "build"))
@@ -35,6 +42,10 @@ GRAPHS = ("article-1000,article-2000,wikispeedia,wiki-20000,kronecker-18,uniform
           "kronecker-20,uniform-20,kronecker-22,uniform-22")
 AGAINST_GAPBS = {"kronecker-20": 5, "kronecker-22": 6, "uniform-20": 4, "uniform-22": 5}
 SLOW_S = 5  # a system that takes longer runs in the first round only
+TURN_S = 0.1  # at least, for what is quicker: many runs, of which the median counts
+CALM = 0.01  # of the processors' time may be stolen in a turn
+ATTEMPTS = 5
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 class Program:
@@ -78,6 +89,30 @@ class Cell:
 
     def run(self, tolerance):
         return self.program.ask(f"run {self.name} {tolerance}")
+
+
+class Pair:
+    """Two independent jobs of one worker at a time: what the machine gives two processors."""
+
+    name = "2 jobs at once, 1 worker each"
+
+    def __init__(self, program, other):
+        self.cells = [Cell("processes ring 1 single", p) for p in (program, other)]
+        self.program = other
+
+    def run(self, tolerance):
+        results = [None, None]
+
+        def one(number):
+            results[number] = self.cells[number].run(tolerance)
+
+        threads = [threading.Thread(target=one, args=(number,)) for number in (0, 1)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        slower = max(results, key=lambda r: r["run_s"])
+        return {key: slower[key] for key in ("run_s", "error")}
 
 
 # --- Graphs and systems --------------------------------------------------------------------------
@@ -196,10 +231,30 @@ def steal_ticks():
         return int(stat.readline().split()[8])
 
 
+def take_turn(system, tolerance):
+    """The median run of the calmest attempt, with the share of time that was stolen."""
+    best = None
+    for _ in range(ATTEMPTS):
+        stolen, start = steal_ticks(), time.monotonic()
+        runs = [system.run(tolerance)]
+        while time.monotonic() - start < TURN_S:
+            runs.append(system.run(tolerance))
+        took = (time.monotonic() - start) * os.cpu_count() * TICKS_PER_S
+        result = sorted(runs, key=lambda r: r["run_s"])[(len(runs) - 1) // 2]
+        result["stolen"] = (steal_ticks() - stolen) / took
+        if best is None or result["stolen"] < best["stolen"]:
+            best = result
+        if best["stolen"] <= CALM:
+            break
+    return best
+
+
 def measure(graph, options):
     index, build = prepare(graph, options.folder, options.reuse)
-    ours = Program(os.path.join(BUILD, "bench", "pagerank"), index)
+    program = os.path.join(BUILD, "bench", "pagerank")
+    ours = Program(program, index)
     cells = [Cell(name, ours) for name in CELLS]
+    cells.append(Pair(ours, Program(program, index)))
     others = start_others(graph, ours, options)
     single = settle(cells[0])
     tolerances = {s.name: single for s in cells}
@@ -211,11 +266,11 @@ def measure(graph, options):
             before = runs[system.name]
             if number > 0 and before[0]["run_s"] > SLOW_S:
                 continue
-            result = system.run(tolerances[system.name])
+            result = take_turn(system, tolerances[system.name])
             if result["error"] > ERROR * (1 if system.name == HOME else 1.05):
                 raise SystemExit(f"{system.name}: error {result['error']}")
             before.append(result)
-    bits = {r["bits"] for name in CELLS[:-1] for r in runs[name]}
+    bits = {r["bits"] for name in CELLS if name.endswith("single") for r in runs[name]}
     if len(bits) != 1:
         raise SystemExit(f"{graph}: cells differ in their bits: {bits}")
     report(graph, ours.about["links"], {n: (tolerances[n], r) for n, r in runs.items()}, build,
@@ -245,13 +300,13 @@ def report(graph, links, results, build, limits):
     print(f"\n{graph}: {links:,} links; layout {build['seconds']['layout']:.2f} s, "
           f"{sum(b for k, b in build['sections'].items() if k.startswith('spmv')) / links:.2f} "
           f"bytes a link")
-    print(f"  {'':52}   of a worker in an iteration")
-    print(f"  {'system':25} {'ms':>9} {'/ ours':>20} {'its':>3} {'ns*':>5} "
+    print(f"  {'':56}   of a worker in an iteration")
+    print(f"  {'system':29} {'ms':>9} {'/ ours':>20} {'its':>3} {'ns*':>5} "
           f"{'sent KB':>8} {'exch us':>8} {'wait us':>8} {'share':>5} "
-          f"{'job ms':>7} {'error':>7} {'tolerance':>9}")
+          f"{'job ms':>7} {'error':>7} {'tolerance':>9} {'stolen':>6}")
     for name, (tolerance, runs) in results.items():
         ms = median_of(runs, lambda r: r["run_s"]) * 1e3
-        line = f"  {name:25} {ms:9.3f} {spread(ratios(runs, home)):>20}"
+        line = f"  {name:29} {ms:9.3f} {spread(ratios(runs, home)):>20}"
         if "iterations" in runs[0]:
             workers, its = int(name.split()[2]), runs[0]["iterations"]
             each = workers * its
@@ -263,8 +318,9 @@ def report(graph, links, results, build, limits):
                      f"{share / workers:5.0%} {median_of(runs, lambda r: r['job_s']) * 1e3:7.1f}")
         else:
             line += " " * 50
-        print(f"{line} {runs[0]['error']:7.1e} {tolerance:9.0e}")
-    others = [runs for name, (_, runs) in results.items() if name not in CELLS]
+        print(f"{line} {runs[0]['error']:7.1e} {tolerance:9.0e} "
+              f"{median_of(runs, lambda r: r['stolen']):6.1%}")
+    others = [runs for name, (_, runs) in results.items() if name not in (*CELLS, Pair.name)]
     if others:
         saved = min(median_of(runs, lambda r: r["run_s"]) for runs in others) - \
             median_of(home, lambda r: r["run_s"])
@@ -300,7 +356,10 @@ def goals(graph, runs):
     if family in ("kronecker", "uniform") and int(size) >= 18:
         add("processes, rings / threads, shared", threads, most=1.03)
         add("rings / shared", ratios(home, runs["processes shared 2 single"]), most=1.05)
-        add("1 worker / 2", ratios(runs["processes ring 1 single"], home), least=1.85)
+        one = runs["processes ring 1 single"]
+        add("1 worker / 2", ratios(one, home), least=1.85)
+        limit = statistics.median(2 / r for r in ratios(runs[Pair.name], one))
+        found.append((f"{graph}: the same of two independent jobs", limit, "", None))
         for workers in (4, 8):
             add(f"{workers} workers / 2", ratios(runs[f"processes ring {workers} single"], home),
                 most=1.1)
@@ -337,7 +396,7 @@ def main():
         sys.stdout.flush()
     print(f"\n{'goal':55} {'median':>7} {'wanted':>8}")
     for what, value, wanted, met in found:
-        print(f"{what:55} {value:7.2f} {wanted:>8} {'yes' if met else 'NO'}")
+        print(f"{what:55} {value:7.2f} {wanted:>8} {({True: 'yes', False: 'NO', None: ''}[met])}")
     print(f"load {os.getloadavg()[0]:.2f}, {steal_ticks() - before} ticks stolen")
 
 
