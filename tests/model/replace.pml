@@ -4,18 +4,26 @@
  * coordinator/dispatch.c, worker/worker.c): every request is answered once, whatever happens to the
  * workers. Requests go through a ring that holds ROOM of them, are taken in batches of BATCH, and
  * are answered together; the one called LONG in two pieces of its own. KILLS workers are killed
- * between any two of their steps, from outside or because they were taken for hung. With
- * -DPOISON=ticket the worker dies of that request.
+ * from outside, between any two of their steps. With -DPOISON=ticket workers die of that request,
+ * and say which it was; with -DLIES they may say anything before they die. With -DDRAWS=ticket it
+ * is from outside that whoever is at that request is killed, every time.
+ *
+ * A request is given up after DEATHS_MAX deaths of the worker's own doing that it was at, or after
+ * LOSSES_MAX of whatever kind. Here these are few, but more than an innocent request meets:
+ * KILLS, and one lie.
  *
  * The rings themselves, their memory's order and the bells are ring.pml's: here a store is seen at
  * once, and the coordinator is woken by an answer or a death. Room in a request ring wakes nobody.
  *
  * Wrong are: an answer that is a second one, or put together from two (assert); a refusal of a
- * request that is not the poison (assert); a request that nobody ever answers (an invalid end
- * state). -DNO_X leaves a step out, and that has to go wrong (tests/model/check): REQUEUE of what a
- * dead worker held, CLEAR of the pieces it sent, GIVE_BACK (requests are given back before their
- * answers show), GIVE_BACK_LONG (the same for an answer in pieces), LIMIT of deaths, ALONE (what a
- * dead worker held goes out one by one).
+ * request that neither kills nor draws a killer, a worker more than DEATHS_MAX that died of one and
+ * said so, or more than LOSSES_MAX that were lost with one (assert); a request that nobody ever
+ * answers (an invalid end state). -DNO_X leaves a step out, and that has to go wrong
+ * (tests/model/check): REQUEUE of what a dead worker held, CLEAR of the pieces it sent, GIVE_BACK
+ * (requests are given back before their answers show), GIVE_BACK_LONG (the same for an answer in
+ * pieces), DEATHS_LIMIT and LOSSES_LIMIT, OUTSIDE (a kill from outside is no death that counts),
+ * PULSE (the worker says which request it is at), SUSPECT (if it does not, the first one that it
+ * had is taken for it), ALONE (what a dead worker held goes out one by one).
  */
 #define TICKETS 3
 #define WORKERS 1
@@ -25,14 +33,18 @@
 #ifndef KILLS
 #define KILLS 2
 #endif
-#define DEATHS_MAX 3
-#define LIVES      (WORKERS + KILLS + DEATHS_MAX + 1)
+#define DEATHS_MAX 2
+#define LOSSES_MAX (KILLS + 3)
+#define LIVES      (WORKERS + KILLS + LOSSES_MAX + 2)
 #define NOBODY     255
 #ifndef LONG
 #define LONG 0
 #endif
 #ifndef POISON
 #define POISON NOBODY
+#endif
+#ifndef DRAWS
+#define DRAWS NOBODY
 #endif
 
 typedef request_ring { byte ticket[ROOM]; byte head; byte tail };
@@ -43,8 +55,11 @@ reply_ring replies[WORKERS];
 
 /* Lives are numbered; a worker's place has one at a time. */
 byte life[WORKERS], lives;
-bool doomed[LIVES], killed[LIVES], exited[LIVES];
+bool doomed[LIVES], killed[LIVES], outside[LIVES], exited[LIVES];
 byte kills, runs;
+
+/* What the worker is at, as it says (ipc/pulse.h). */
+byte pulse[WORKERS];
 
 /* --- The worker ------------------------------------------------------------------------------- */
 
@@ -81,14 +96,41 @@ inline give_back()
 #endif
 }
 
+inline say(whose)
+{
+#ifndef NO_PULSE
+    pulse[w] = whose
+#else
+    skip
+#endif
+}
+
+/* Its last word. */
+inline lie()
+{
+#ifdef LIES
+    if
+    :: pulse[w] = 0
+    :: pulse[w] = 1
+    :: pulse[w] = 2
+    :: pulse[w] = NOBODY
+    :: skip
+    fi
+#else
+    skip
+#endif
+}
+
 inline run_request()
 {
     d_step {
         runs++;
-        run_number = runs
+        run_number = runs;
+        say(mine)
     };
     if
-    :: mine == POISON -> killed[self] = true; false
+    :: atomic { mine == POISON -> lie(); killed[self] = true }; false
+    :: atomic { mine == DRAWS -> outside[self] = true; killed[self] = true }; false
     :: mine == LONG ->
 #ifndef NO_GIVE_BACK_LONG
         release();
@@ -96,8 +138,13 @@ inline run_request()
         stage(mine, true);
         publish();
         stage(mine, false);
-        publish()
-    :: else -> stage(mine, false)
+        publish();
+        say(NOBODY)
+    :: else ->
+        d_step {
+            stage(mine, false);
+            say(NOBODY)
+        }
     fi
 }
 
@@ -128,7 +175,10 @@ proctype worker(byte w; byte self)
 /* SIGKILL is on its way: it goes on until it is there. */
 proctype kernel(byte victim)
 {
-    killed[victim] = true
+    d_step {
+        outside[victim] = outside[victim] || !killed[victim];
+        killed[victim] = true
+    }
 }
 
 /* --- The coordinator -------------------------------------------------------------------------- */
@@ -137,7 +187,9 @@ proctype kernel(byte victim)
 #define IN_LINE 1
 #define SENT    2
 
-byte state[TICKETS], deaths[TICKETS], sent[TICKETS], pieces[TICKETS], at_worker[TICKETS];
+byte state[TICKETS], sent[TICKETS], pieces[TICKETS], at_worker[TICKETS];
+byte deaths[TICKETS], losses[TICKETS];
+byte died_of_it; /* workers, of the poison */
 bool alone[TICKETS];
 byte answered, in_flight[WORKERS], next_sent, next_reply[WORKERS];
 
@@ -181,30 +233,54 @@ inline start_worker(w)
     run worker(w, life[w])
 }
 
-/* The ticket that the worker had first: what it was at. */
+/* What the worker was at, if it had that; or else the first one that it had, which may have been
+ * lost with it, but is not said to have killed it. */
 inline blame(w)
 {
     suspect = NOBODY;
-    t = 0;
-    do
-    :: t < TICKETS ->
-        if
-        :: state[t] == SENT && at_worker[t] == w ->
-            if
-            :: suspect == NOBODY -> suspect = t
-            :: suspect != NOBODY && sent[t] < sent[suspect] -> suspect = t
-            :: else
-            fi
-        :: else
-        fi;
-        t++
-    :: else -> break
-    od;
     if
-    :: suspect != NOBODY -> deaths[suspect]++; assert(deaths[suspect] <= DEATHS_MAX)
+    :: pulse[w] != NOBODY && state[pulse[w]] == SENT && at_worker[pulse[w]] == w ->
+        suspect = pulse[w];
+        if
+#ifndef NO_OUTSIDE
+        :: outside[life[w]]
+#endif
+        :: else -> deaths[suspect]++
+        fi
+    :: else ->
+#ifndef NO_SUSPECT
+        do
+        :: t < TICKETS ->
+            if
+            :: state[t] == SENT && at_worker[t] == w ->
+                if
+                :: suspect == NOBODY -> suspect = t
+                :: suspect != NOBODY && sent[t] < sent[suspect] -> suspect = t
+                :: else
+                fi
+            :: else
+            fi;
+            t++
+        :: else -> break
+        od;
+        t = 0
+#else
+        skip
+#endif
+    fi;
+    if
+    :: suspect != NOBODY -> losses[suspect]++
     :: else
     fi;
-    t = 0
+    if
+    :: killed[life[w]] && !outside[life[w]] -> died_of_it++
+    :: else
+    fi;
+#ifndef LIES
+    assert(died_of_it <= DEATHS_MAX);
+#endif
+    assert(died_of_it <= LOSSES_MAX + 1);
+    assert(lives <= WORKERS + KILLS + LOSSES_MAX + 1)
 }
 
 inline requeue(w)
@@ -213,13 +289,18 @@ inline requeue(w)
     :: t < TICKETS ->
         if
         :: state[t] == SENT && at_worker[t] == w ->
-#ifndef NO_LIMIT
             if
+#ifndef NO_DEATHS_LIMIT
             :: deaths[t] >= DEATHS_MAX ->
                 assert(t == POISON);
                 finish(t)
-            :: else ->
 #endif
+#ifndef NO_LOSSES_LIMIT
+            :: losses[t] >= LOSSES_MAX ->
+                assert(t == POISON || t == DRAWS);
+                finish(t)
+#endif
+            :: else ->
 #ifndef NO_REQUEUE
                 state[t] = IN_LINE;
 #endif
@@ -230,9 +311,7 @@ inline requeue(w)
                 pieces[t] = 0;
 #endif
                 skip
-#ifndef NO_LIMIT
             fi
-#endif
         :: else
         fi;
         t++
@@ -251,6 +330,7 @@ inline bury(w)
     replies[w].tail = 0;
     next_reply[w] = 0;
     blame(w);
+    pulse[w] = NOBODY;
     requeue(w);
     start_worker(w)
 }
@@ -297,7 +377,8 @@ active proctype coordinator()
         :: t < TICKETS -> state[t] = IN_LINE; t++
         :: else -> break
         od;
-        t = 0
+        t = 0;
+        pulse[0] = NOBODY
     };
     atomic { start_worker(0) };
     do
