@@ -6,8 +6,9 @@
  * an error below c d / (1 - d).
  *
  *   run processes|threads ring|shared WORKERS single|double TOLERANCE
- *   edges FILE    writes the links for other systems, "source target" by the index's numbers
- *   error FILE    of float32 scores by the same numbers: other systems' results
+ *   links BASE    writes them for other systems, by the index's numbers: "source target" a line to
+ *                 BASE.links.el, and BASE.csr (docs/contenders.md)
+ *   error FILE    of float64 scores by the same numbers: other systems' results
  *   limits        bandwidth of reading and time of a random read, one core
  *
  * The index is loaded as the daemon loads it: into shared memory, on huge pages where the system
@@ -190,34 +191,50 @@ static void report_error(const struct bench *bench, const char *command)
     if (!file)
         die("cannot open the scores");
     fseek(file, 0, SEEK_END);
-    const size_t count = (size_t)ftell(file) / sizeof(float);
-    float *scores = malloc(count * sizeof *scores + 1);
+    const size_t count = (size_t)ftell(file) / sizeof(double);
+    double *scores = malloc(count * sizeof *scores + 1);
     rewind(file);
     if (!scores || fread(scores, sizeof *scores, count, file) != count)
         die("cannot read the scores");
     fclose(file);
     double sum = 0, error = 0;
     for (uint32_t v = 0; v < n; v++)
-        sum += v < count ? (double)scores[v] : 0;
+        sum += v < count ? scores[v] : 0;
     for (uint32_t v = 0; v < n; v++)
-        error += fabs((v < count ? (double)scores[v] : 0) / sum - bench->reference[v]);
+        error += fabs((v < count ? scores[v] : 0) / sum - bench->reference[v]);
     free(scores);
     printf("{\"error\": %.3e}\n", error);
 }
 
-static void write_edges(const struct bench *bench, const char *command)
+static FILE *create(const char *base, const char *ending)
 {
     char path[4096];
-    const struct graph_view *g = &bench->base->view.graph;
-    if (sscanf(command, "edges %4095s", path) != 1)
-        die("edges FILE");
-    FILE *file = fopen(path, "w");
+    snprintf(path, sizeof path, "%s%s", base, ending);
+    FILE *file = fopen(path, "wb");
     if (!file)
         die("cannot write the links");
-    for (uint32_t v = 0; v < g->vertex_count; v++)
+    return file;
+}
+
+static void write_links(const struct bench *bench, const char *command)
+{
+    char base[4000];
+    const struct graph_view *g = &bench->base->view.graph;
+    const uint64_t n = g->vertex_count, m = g->edge_count;
+    uint64_t dangling = 0;
+    if (sscanf(command, "links %3999s", base) != 1)
+        die("links BASE");
+    FILE *edges = create(base, ".links.el"), *csr = create(base, ".csr");
+    for (uint32_t v = 0; v < n; v++) {
+        dangling += graph_out_degree(g, v) == 0;
         for (uint64_t i = g->out_offsets[v]; i < g->out_offsets[v + 1]; i++)
-            fprintf(file, "%u %u\n", v, g->out_targets[i]);
-    if (fclose(file) != 0)
+            fprintf(edges, "%u %u\n", v, g->out_targets[i]);
+    }
+    fwrite("FLKCSR1\n", 8, 1, csr);
+    fwrite((uint64_t[]){n, m, dangling}, sizeof(uint64_t), 3, csr);
+    fwrite(g->out_offsets, sizeof *g->out_offsets, n + 1, csr);
+    fwrite(g->out_targets, sizeof *g->out_targets, m, csr);
+    if (ferror(edges) || ferror(csr) || fclose(edges) || fclose(csr))
         die("cannot write the links");
     printf("{}\n");
 }
@@ -309,8 +326,8 @@ int main(int argc, char **argv)
     while (fgets(command, sizeof command, stdin)) {
         if (strncmp(command, "run ", 4) == 0)
             run_job(&bench, command);
-        else if (strncmp(command, "edges ", 6) == 0)
-            write_edges(&bench, command);
+        else if (strncmp(command, "links ", 6) == 0)
+            write_links(&bench, command);
         else if (strncmp(command, "error ", 6) == 0)
             report_error(&bench, command);
         else

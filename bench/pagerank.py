@@ -28,6 +28,11 @@ import threading
 import time
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+sys.path[:0] = [os.path.join(ROOT, "bench", "contenders", folder)
+                for folder in ("", "gapbs", "igraph")]
+import kernels  # noqa: E402  pylint: disable=wrong-import-position
+import prpack  # noqa: E402  pylint: disable=wrong-import-position
+
 BUILD = os.path.join(ROOT, os.environ.get("FORKLORE_BUILD", "build"))
 FORKLORED = os.path.join(BUILD, "forklored")
 DATA = os.environ.get("FORKLORE_DATA") or os.path.join(ROOT, "..", "shared", "data")
@@ -41,6 +46,7 @@ CELLS = [HOME, "processes shared 2 single", "threads ring 2 single", "threads sh
 GRAPHS = ("article-1000,article-2000,wikispeedia,wiki-20000,kronecker-18,uniform-18,"
           "kronecker-20,uniform-20,kronecker-22,uniform-22")
 AGAINST_GAPBS = {"kronecker-20": 5, "kronecker-22": 6, "uniform-20": 4, "uniform-22": 5}
+DAMPING, ITERATIONS_MAX = 0.85, 1000  # as in bench/pagerank.c
 SLOW_S = 5  # a system that takes longer runs in the first round only
 TURN_S = 0.1  # at least, for what is quicker: many runs, of which the median counts
 CALM = 0.01  # of the processors' time may be stolen in a turn
@@ -79,7 +85,8 @@ class Other:
         self.name, self.program, self.judge, self.scores = name, program, judge, scores
 
     def run(self, tolerance):
-        result = self.program.ask(f"run {tolerance} {self.scores}")
+        result = self.program.ask(f"run {tolerance}")
+        self.program.ask(f"scores {self.scores}")
         return dict(result, error=self.judge.ask(f"error {self.scores}")["error"])
 
 
@@ -160,51 +167,31 @@ def prepare(graph, folder, reuse):
 
 
 def compile_gapbs(folder):
-    """GAPBS' kernels, and its converter from edge lists to its own format."""
-    source = os.environ.get("GAPBS_DIR")
-    if not source:
-        return {}
-    programs = {}
-    for name, flags, text in (
-            ("pr", ["-DGAUSS_SEIDEL", "-DKERNEL=\"pr.cc\""], None),
-            ("pr_spmv", ["-DKERNEL=\"pr_spmv.cc\""], None),
-            ("converter", [], os.path.join(source, "src", "converter.cc"))):
-        programs[name] = os.path.join(folder, name)
-        subprocess.run(["g++", "-std=c++11", "-O3", "-fopenmp", *flags, "-I",
-                        os.path.join(source, "src"),
-                        text or os.path.join(ROOT, "bench", "pagerank_gapbs.cc"), "-o",
-                        programs[name]], check=True)
-    return programs
+    """Whether GAPBS's kernels are there; if they are meant to be, they have to be."""
+    why = kernels.compile_all(folder)
+    if why and os.environ.get("GAPBS_DIR"):
+        raise SystemExit(f"GAPBS: {why}")
+    return not why
 
 
 def compile_igraph(folder):
-    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "igraph"], capture_output=True,
-                           text=True, check=False)
-    program = os.path.join(folder, "prpack")
-    if flags.returncode == 0:
-        subprocess.run(["cc", "-O2", os.path.join(ROOT, "bench", "pagerank_igraph.c"), "-o",
-                        program, *flags.stdout.split()], check=True)
-        return program
-    return None
+    return not prpack.compile_it(folder)
 
 
 def start_others(graph, ours, options):
     """The other systems, each with the index's links loaded."""
     base = os.path.join(options.folder, os.path.basename(graph))
-    links, own, scores = base + ".links.el", base + ".links.sg", base + ".f32"
-    if not (options.reuse and os.path.exists(links)):
-        ours.ask(f"edges {links}")
-    systems = []
+    if not (options.reuse and os.path.exists(base + ".csr")):
+        ours.ask(f"links {base}")
+    commands = {}
     if options.gapbs:
-        if not (options.reuse and os.path.exists(own)):
-            subprocess.run([options.gapbs["converter"], "-f", links, "-b", own],
-                           stdout=subprocess.DEVNULL, check=True)
         for kernel in ("pr", "pr_spmv"):
-            systems.append(Other(f"GAPBS {kernel}, 2 threads",
-                                 Program(options.gapbs[kernel], "-f", own), ours, scores))
+            commands[f"GAPBS {kernel}, 2 threads"] = kernels.command(
+                options.folder, kernel, base + ".links.el", ITERATIONS_MAX)
     if options.prpack:
-        systems.append(Other("igraph PRPACK", Program(options.prpack, links), ours, scores))
-    return systems
+        commands["igraph PRPACK"] = prpack.command(options.folder, base + ".csr", DAMPING)
+    return [Other(name, Program(*command), ours, base + ".f64")
+            for name, command in commands.items()]
 
 
 # --- Measuring -----------------------------------------------------------------------------------

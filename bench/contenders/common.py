@@ -48,6 +48,24 @@ def repeat(asked, function):
     return result, seconds
 
 
+def run_by_lines(asked, command, tolerance):
+    """A turn of a program that says something of itself in a line of JSON, then answers each line
+    of its standard input with one:
+        run TOLERANCE  ranks; {"run_s": seconds}
+        scores FILE    writes what it found last, as little-endian doubles; {}
+    The seconds of the repetitions, the checksum of the scores, and what it said of itself."""
+    runs = asked["warmups"] + asked["repetitions"]
+    lines = f"run {tolerance}\n" * runs + f"scores {asked['scores']}\n"
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(done.stderr)
+    about, *answers = (json.loads(line) for line in done.stdout.splitlines()
+                       if line.startswith("{"))
+    with open(asked["scores"], "rb") as scores:
+        found = checksum(scores.read())
+    return [one["run_s"] for one in answers[asked["warmups"]:runs]], found, about
+
+
 def read_csr(path):
     """n, offsets and targets as arrays, without numpy."""
     with open(path, "rb") as graph:

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
 // A main around one of GAPBS's PageRank kernels (KERNEL of KERNEL_SOURCE), which are included as
-// they are: repeats it, prints {"seconds": [...], "phases": {}} and writes the scores as doubles,
-// divided by their sum (GAPBS lets the mass of dangling vertices go).
+// they are: with -f GRAPH and -i ITERATIONS it answers commands, as bench/contenders/common.py has
+// them. Scores are written divided by their sum: GAPBS lets the mass of dangling vertices go.
 #define main gapbs_main
 #include KERNEL_SOURCE
 #undef main
@@ -10,6 +10,22 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
+#include <string>
+
+static bool write_scores(const pvector<ScoreT> &scores, const char *path)
+{
+    double sum = 0;
+    for (ScoreT score : scores)
+        sum += score;
+    FILE *out = fopen(path, "wb");
+    bool written = out != nullptr;
+    for (ScoreT score : scores) {
+        double exact = score / sum;
+        written = written && fwrite(&exact, sizeof exact, 1, out) == 1;
+    }
+    return out && fclose(out) == 0 && written;
+}
 
 int main(int argc, char *argv[])
 {
@@ -18,32 +34,28 @@ int main(int argc, char *argv[])
         return 2;
     Builder builder(options);
     Graph graph = builder.MakeGraph();
-    long warmups = atol(getenv("BENCH_WARMUPS")), repetitions = atol(getenv("BENCH_REPETITIONS"));
     pvector<ScoreT> scores;
-    std::vector<double> seconds;
-    for (long i = -warmups; i < repetitions; i++) {
-        auto before = std::chrono::steady_clock::now();
-        scores = KERNEL(graph, options.max_iters(), options.tolerance(), false);
-        std::chrono::duration<double> took = std::chrono::steady_clock::now() - before;
-        if (i >= 0)
-            seconds.push_back(took.count());
+    std::string line;
+    printf("{\"vertices\": %lld}\n", static_cast<long long>(graph.num_nodes()));
+    fflush(stdout);
+    while (std::getline(std::cin, line)) {
+        if (line.rfind("run ", 0) == 0) {
+            double tolerance = strtod(line.c_str() + 4, nullptr);
+            auto before = std::chrono::steady_clock::now();
+            scores = KERNEL(graph, options.max_iters(), tolerance, false);
+            std::chrono::duration<double> took = std::chrono::steady_clock::now() - before;
+            printf("{\"run_s\": %.9f}\n", took.count());
+        } else if (line.rfind("scores ", 0) == 0) {
+            if (!write_scores(scores, line.c_str() + 7)) {
+                perror(line.c_str() + 7);
+                return 1;
+            }
+            printf("{}\n");
+        } else {
+            fprintf(stderr, "no such command: %s\n", line.c_str());
+            return 2;
+        }
+        fflush(stdout);
     }
-    double sum = 0;
-    for (ScoreT score : scores)
-        sum += score;
-    FILE *out = fopen(getenv("BENCH_SCORES"), "wb");
-    bool written = out != nullptr;
-    for (ScoreT score : scores) {
-        double exact = score / sum;
-        written = written && fwrite(&exact, sizeof exact, 1, out) == 1;
-    }
-    if (!written || fclose(out) != 0) {
-        perror(getenv("BENCH_SCORES"));
-        return 1;
-    }
-    printf("\n{\"phases\": {}, \"seconds\": [");
-    for (size_t i = 0; i < seconds.size(); i++)
-        printf("%s%.9f", i ? ", " : "", seconds[i]);
-    printf("]}\n");
     return 0;
 }
