@@ -25,6 +25,11 @@ def table(heads, rows):
                     for row in rows] + [""]
 
 
+def goal(holds):
+    """The last cell of a goal's row."""
+    return "holds" if holds else "MISSED"
+
+
 def microseconds(value):
     return plot.in_seconds(value * 1e-6)
 

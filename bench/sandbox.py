@@ -14,6 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
 import harness  # noqa: E402
+import report  # noqa: E402
 from serve import LOAD, PIPELINES, load, write_titles  # noqa: E402
 
 JOB = {"tolerance": 0, "iterations": 200, "workers": 2, "publish": False}
@@ -80,15 +81,15 @@ def main():
                 note("PageRank, iterations a second", server, job["iteration"] / job["run_seconds"])
                 note("PageRank, seconds with start and end", server, job["seconds"])
     base = servers[-1].name
-    print("| | " + " | ".join(f"{server.name} | to {base}" for server in servers[:-1]) +
-          f" | {base} |")
-    print("|---" * (2 * len(servers)) + "|")
+    rows = []
     for what, values in found.items():
         cells = []
         for server in servers[:-1]:
             ratio = statistics.median(a / b for a, b in zip(values[server.name], values[base]))
             cells += [f"{statistics.median(values[server.name]):.4g}", f"{ratio:.3f}"]
-        print(f"| {what} | " + " | ".join(cells) + f" | {statistics.median(values[base]):.4g} |")
+        rows.append([what, *cells, f"{statistics.median(values[base]):.4g}"])
+    heads = [head for server in servers[:-1] for head in (server.name, f"to {base}")]
+    print(*report.table(["", *heads, base], rows), sep="\n")
     for server in servers:
         server.rpc.close()
         server.daemon.stop()

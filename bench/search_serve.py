@@ -27,6 +27,7 @@ import msgpack
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
 import machine  # noqa: E402
+import report  # noqa: E402
 from harness import (BUILD, DATA, FORKLORED, Connection, Daemon, build_index,  # noqa: E402
                      scratch, synthetic_index)
 
@@ -86,10 +87,6 @@ def spread(rows, digits):
     return f"{middle(rows):.{digits}f} ({min(rows):.{digits}f} to {max(rows):.{digits}f})"
 
 
-def row(what, value, goal, good):
-    print(f"| {what} | {value} | {goal} | {'holds' if good else 'MISSED'} |")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -130,22 +127,24 @@ def main():
     print(machine.line())
     print(f"{len(queries)} queries of {os.path.basename(index)}, first ten by BM25; {args.rounds} "
           f"rounds of {args.seconds:g} s; load average at the end {os.getloadavg()[0]:.2f}\n")
-    print("| | median (least to most) | goal | |\n|---|---|---|---|")
-    print(f"| a search in process, us | {spread(alone, 1)} | | |")
     what = "socket, rings and MessagePack add"
-    row(f"{what}: latency, us", spread(added, 1), "< 15", middle(added) < 15)
-    print(f"| of which MessagePack in and out, us | {spread(packed, 1)} | | |")
-    row(f"{what}: time of a busy worker, us", spread(cost, 1), "< 15", middle(cost) < 15)
-    row("2 workers to 1, searches a second", spread(speedup, 2), ">= 1.9", middle(speedup) >= 1.9)
+    rows = [["a search in process, us", spread(alone, 1), "", ""],
+            [f"{what}: latency, us", spread(added, 1), "< 15", report.goal(middle(added) < 15)],
+            ["of which MessagePack in and out, us", spread(packed, 1), "", ""],
+            [f"{what}: time of a busy worker, us", spread(cost, 1), "< 15",
+             report.goal(middle(cost) < 15)],
+            ["2 workers to 1, searches a second", spread(speedup, 2), ">= 1.9",
+             report.goal(middle(speedup) >= 1.9)]]
     for what, results in (("nothing else", idle), ("both workers searching", busy)):
         for key in ("p50_us", "p99_us", "p999_us"):
             values = [result[key] for result in results]
-            name = f"prefix at {args.rate:g}/s, {what}: {key[:-3]}, us"
+            goal = ["", ""]
             if results is busy and key == "p99_us":
-                row(name, spread(values, 0), "< 1000", middle(values) < 1000)
-            else:
-                print(f"| {name} | {spread(values, 0)} | | |")
-    print(f"| searches a second meanwhile | {spread(searches, 0)} | | |")
+                goal = ["< 1000", report.goal(middle(values) < 1000)]
+            rows.append([f"prefix at {args.rate:g}/s, {what}: {key[:-3]}, us", spread(values, 0),
+                         *goal])
+    rows.append(["searches a second meanwhile", spread(searches, 0), "", ""])
+    print(*report.table(["", "median (least to most)", "goal", ""], rows), sep="\n")
     for daemon in daemons.values():
         daemon.stop()
 

@@ -25,6 +25,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
 import machine  # noqa: E402
+import report  # noqa: E402
 from harness import BUILD, Connection, Daemon, scratch, synthetic_index  # noqa: E402
 
 LOAD = os.path.join(BUILD, "bench", "load")
@@ -128,16 +129,12 @@ def median_of(results, key):
 
 
 def show(value, digits):
-    return "–" if value is None else f"{value:.{digits}f}"
+    return None if value is None else f"{value:.{digits}f}"
 
 
-def report(servers, results, counts, pipeline, base):
+def compare(servers, results, counts, pipeline, base):
     """Prints a table; returns goals: what, ratio, goal, whether it is met."""
-    verdicts = []
-    print(f"\n| pipeline {pipeline} | k/s | spread | p50 us | p99 us | p99.9 us | "
-          "k/s to Redis | p99 to Redis | answer bytes | processor us | system calls | wake-ups | "
-          "sleeps |")
-    print("|---" * 13 + "|")
+    verdicts, rows = [], []
     for server in servers:
         mine = results[server.name, pipeline]
         rates = [result["per_second"] / 1e3 for result in mine]
@@ -153,12 +150,15 @@ def report(servers, results, counts, pipeline, base):
         calls = counts.get((server.name, pipeline))
         wakeups, sleeps = (median_of(mine, key) if key in mine[0] else None
                            for key in ("wakeups", "sleeps"))
-        print(f"| {server.name} | {statistics.median(rates):.0f} | "
-              f"{min(rates):.0f} to {max(rates):.0f} | {median_of(mine, 'p50_us'):.0f} | "
-              f"{median_of(mine, 'p99_us'):.0f} | {median_of(mine, 'p999_us'):.0f} | "
-              f"{show(ratio, 2)} | {show(tail, 2)} | {median_of(mine, 'answer_bytes'):.0f} | "
-              f"{median_of(mine, 'processor_us'):.2f} | {show(calls, 3)} | "
-              f"{show(wakeups, 4)} | {show(sleeps, 4)} |")
+        rows.append([server.name, show(statistics.median(rates), 0),
+                     f"{min(rates):.0f} to {max(rates):.0f}",
+                     *(show(median_of(mine, key), 0) for key in ("p50_us", "p99_us", "p999_us")),
+                     show(ratio, 2), show(tail, 2), show(median_of(mine, "answer_bytes"), 0),
+                     show(median_of(mine, "processor_us"), 2), show(calls, 3), show(wakeups, 4),
+                     show(sleeps, 4)])
+    print(*report.table([f"pipeline {pipeline}", "k/s", "spread", "p50 us", "p99 us", "p99.9 us",
+                         "k/s to Redis", "p99 to Redis", "answer bytes", "processor us",
+                         "system calls", "wake-ups", "sleeps"], rows), sep="\n")
     return verdicts
 
 
@@ -215,19 +215,19 @@ def main():
               for pipeline in PIPELINES for server in servers}
     print(f"load average at the end {os.getloadavg()[0]:.2f}; per request: processor time and "
           "system calls (of all the server's processes), wake-ups of workers, sleeps of the "
-          "coordinator")
+          "coordinator\n")
     verdicts = []
     for pipeline in PIPELINES:
-        verdicts += report(servers, results, counts, pipeline, redis)
+        verdicts += compare(servers, results, counts, pipeline, redis)
     if verdicts:
-        print(f"\n| {GOAL_OF} | median ratio | goal | |\n|---|---|---|---|")
-    for what, ratio, goal, good in verdicts:
-        print(f"| {what} | {ratio:.2f} | {goal} | {'holds' if good else 'MISSED'} |")
+        print(*report.table([GOAL_OF, "median ratio", "goal", ""],
+                            [[what, f"{ratio:.2f}", goal, report.goal(holds)]
+                             for what, ratio, goal, holds in verdicts]), sep="\n")
     if args.rate:
         results = {(server.name, 64): [one_run(server, titles, args, 64, "-r", args.rate)
                                        for _ in range(args.rounds)] for server in servers}
-        print(f"\nopen loop, {args.rate:g} requests a second, latency from when each was due:")
-        report(servers, results, {}, 64, redis)
+        print(f"open loop, {args.rate:g} requests a second, latency from when each was due:\n")
+        compare(servers, results, {}, 64, redis)
     for server in servers:
         server.stop()
 
