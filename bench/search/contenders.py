@@ -311,7 +311,8 @@ class Fts5(Contender):
                                                                     "libsqlite3-0"])
             library = os.path.dirname(find(folder, "libsqlite3.so"))
             flags = [f"-I{folder}/usr/include", f"-L{library}", f"-Wl,-rpath,{library}", *flags]
-        call("gcc", "-O2", "-o", *self.command, os.path.join(HERE, "fts5_search.c"), *flags)
+        call("gcc", "-O2", f"-I{ROOT}", "-o", *self.command, os.path.join(HERE, "fts5_search.c"),
+             *flags)
 
 
 ALL = {"forklore": Forklore, "lucene": Lucene, "xapian": Xapian, "fts5": Fts5}

@@ -2,16 +2,12 @@
  *
  * SQLite FTS5's side of bench/search/run.py; contenders.py has the protocol.
  */
-#include <sqlite3.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
+#include "bench/search/contender.h"
 
-#define QUERIES_MAX 4096
+#include <sqlite3.h>
 
 static sqlite3 *database;
+static sqlite3_stmt *top_ten, *hits;
 
 static void must(int code)
 {
@@ -33,22 +29,12 @@ static sqlite3_stmt *prepared(const char *sql)
     return statement;
 }
 
-static FILE *opened(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        perror(path);
-        exit(1);
-    }
-    return file;
-}
-
 static void build(const char *pages)
 {
     run("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;"
         "CREATE VIRTUAL TABLE page USING fts5(text, content='', tokenize='ascii')");
     sqlite3_stmt *insert = prepared("INSERT INTO page(rowid, text) VALUES (?, ?)");
-    FILE *file = opened(pages);
+    FILE *file = open_or_exit(pages);
     char *line = NULL;
     size_t capacity = 0;
     ssize_t length;
@@ -82,13 +68,6 @@ static char *expression(const char *kind, const char *words)
     return out;
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 /* Steps through all rows; the last row's first column. */
 static int64_t ask(sqlite3_stmt *statement, const char *match)
 {
@@ -100,55 +79,25 @@ static int64_t ask(sqlite3_stmt *statement, const char *match)
     return last;
 }
 
-static void answer(char **wanted, size_t count, int rounds)
+static void search(const char *match)
 {
-    static int64_t best[QUERIES_MAX];
-    sqlite3_stmt *top =
-        prepared("SELECT rowid FROM page WHERE page MATCH ? ORDER BY rank LIMIT 10");
-    sqlite3_stmt *hits = prepared("SELECT count(*) FROM page WHERE page MATCH ?");
-    for (int round = 0; round <= rounds; round++) {
-        for (size_t i = 0; i < count; i++) {
-            int64_t before = now_ns();
-            ask(top, wanted[i]);
-            int64_t took = now_ns() - before;
-            if (round == 1 || (round > 1 && took < best[i])) /* round 0 warms up */
-                best[i] = took;
-        }
-    }
-    printf("{\"best_ns\": [");
-    for (size_t i = 0; i < count; i++)
-        printf("%s%lld", i ? ", " : "", (long long)best[i]);
-    printf("], \"hits\": [");
-    for (size_t i = 0; i < count; i++)
-        printf("%s%lld", i ? ", " : "", (long long)ask(hits, wanted[i]));
-    printf("]}\n");
-    fflush(stdout);
-    must(sqlite3_finalize(top));
-    must(sqlite3_finalize(hits));
+    ask(top_ten, match);
 }
 
-static void serve(const char *queries)
+static uint64_t count(const char *match)
 {
+    return (uint64_t)ask(hits, match);
+}
+
+static void serve_index(const char *queries)
+{
+    const struct contender fts5 = {expression, search, count};
     run("PRAGMA cache_size = -1000000; PRAGMA mmap_size = 4294967296");
-    char kind[16], *line = NULL;
-    size_t capacity = 0;
-    int rounds;
-    while (scanf("%15s %d", kind, &rounds) == 2) {
-        char *wanted[QUERIES_MAX];
-        size_t count = 0;
-        FILE *file = opened(queries);
-        while (getline(&line, &capacity, file) >= 0 && count < QUERIES_MAX) {
-            char *tab = strchr(line, '\t');
-            *tab = 0;
-            if (!strcmp(line, kind))
-                wanted[count++] = expression(kind, tab + 1);
-        }
-        fclose(file);
-        answer(wanted, count, rounds);
-        while (count > 0)
-            free(wanted[--count]);
-    }
-    free(line);
+    top_ten = prepared("SELECT rowid FROM page WHERE page MATCH ? ORDER BY rank LIMIT 10");
+    hits = prepared("SELECT count(*) FROM page WHERE page MATCH ?");
+    serve(&fts5, queries);
+    must(sqlite3_finalize(top_ten));
+    must(sqlite3_finalize(hits));
 }
 
 int main(int argc, char **argv)
@@ -160,6 +109,6 @@ int main(int argc, char **argv)
     if (is_build)
         build(argv[2]);
     else
-        serve(argv[3]);
+        serve_index(argv[3]);
     must(sqlite3_close(database));
 }
