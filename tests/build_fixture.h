@@ -7,6 +7,7 @@
 #define FORKLORE_TESTS_BUILD_FIXTURE_H
 
 #include "coordinator/build/build.h"
+#include "tests/fixture_rank.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -89,19 +90,6 @@ static inline const char *write_bytes(const char *name, const char *bytes, size_
 static inline const char *write_text(const char *name, const char *text)
 {
     return write_bytes(name, text, strlen(text));
-}
-
-/* In place of PageRank: the more links in, the better. */
-static inline int rank_by_links_in(void *owner, const struct index_view *index,
-                                   const struct rank_arrays *ranks, struct fault *why)
-{
-    (void)owner;
-    const struct graph_view *graph = &index->graph;
-    double all = (double)graph->edge_count + graph->vertex_count;
-    for (uint32_t v = 0; v < graph->vertex_count; v++)
-        ranks->scores[v] = (double)(graph_in_degree(graph, v) + 1) / all;
-    *ranks->info = (struct rank_info){.damping = 0.85, .iterations = 1, .precision = 8};
-    return rank_build(ranks, index->pages, graph->vertex_count, &index->titles, why);
 }
 
 static inline struct build_options options_for(enum build_kind kind, const char *input,

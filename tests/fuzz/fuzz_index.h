@@ -5,6 +5,7 @@
 #ifndef FORKLORE_TESTS_FUZZ_FUZZ_INDEX_H
 #define FORKLORE_TESTS_FUZZ_FUZZ_INDEX_H
 
+#include "tests/fixture_rank.h"
 #include "tests/fuzz/fuzz.h"
 
 #include "coordinator/build/build.h"
@@ -29,19 +30,6 @@ static const char fuzz_dump[] =
     "</mediawiki>\n";
 static const char fuzz_edges[] = "1 2\n2 3\n3 1\n1 3\n7 1\n3 9\n";
 
-/* In place of PageRank: the more links in, the better. */
-static inline int fuzz_rank(void *owner, const struct index_view *index,
-                            const struct rank_arrays *ranks, struct fault *why)
-{
-    (void)owner;
-    const struct graph_view *graph = &index->graph;
-    double all = (double)graph->edge_count + graph->vertex_count;
-    for (uint32_t v = 0; v < graph->vertex_count; v++)
-        ranks->scores[v] = (double)(graph_in_degree(graph, v) + 1) / all;
-    *ranks->info = (struct rank_info){.damping = 0.85, .iterations = 1, .precision = 8};
-    return rank_build(ranks, index->pages, graph->vertex_count, &index->titles, why);
-}
-
 /* A heap copy of the built image, whole file. */
 static inline char *fuzz_image(enum build_kind kind, bool no_search, size_t *bytes)
 {
@@ -56,7 +44,7 @@ static inline char *fuzz_image(enum build_kind kind, bool no_search, size_t *byt
                                           .output = output,
                                           .quiet = true,
                                           .no_search = no_search,
-                                          .rank = fuzz_rank};
+                                          .rank = rank_by_links_in};
     if (build_index(&options, &report, &why)) {
         fprintf(stderr, "%s\n", why.text);
         abort();
