@@ -36,6 +36,14 @@ static int compare_first(const struct word_list *list, uint64_t block, const cha
     return compare((const char *)at, more, key, length);
 }
 
+static bool begins(const struct word_list *list, uint64_t block, const char *head, uint32_t bytes)
+{
+    uint32_t shared, more;
+    const unsigned char *at =
+        word_lengths_get(list->bytes + list->blocks[block].bytes_at, &shared, &more);
+    return more >= bytes && memcmp(at, head, bytes) == 0;
+}
+
 /* The last block whose first word is not above the key; 0 if there is none. */
 static uint64_t find_block(const struct word_list *list, const char *key, size_t length)
 {
@@ -123,6 +131,37 @@ bool word_list_find(const struct word_list *list, const char *key, size_t length
     return false;
 }
 
+/* The entry that word_list_next() would give: its bytes that differ from the key before. */
+static const unsigned char *peek(struct word_cursor *cursor, uint32_t *shared, uint32_t *more)
+{
+    if (cursor->next % WORDS_PER_BLOCK == 0) {
+        const struct word_block *block = &cursor->list->blocks[cursor->next / WORDS_PER_BLOCK];
+        cursor->at = cursor->list->bytes + block->bytes_at;
+        cursor->postings_at = block->postings_at;
+        cursor->positions_at = block->positions_at;
+    }
+    return word_lengths_get(cursor->at, shared, more);
+}
+
+static void take(struct word_cursor *cursor, const unsigned char *suffix, uint32_t shared,
+                 uint32_t more)
+{
+    memcpy(cursor->key + shared, suffix, more);
+    cursor->length = shared + more;
+    cursor->at = read_entry(cursor->list, suffix + more, &cursor->entry, &cursor->postings_at,
+                            &cursor->positions_at);
+    cursor->next++;
+}
+
+/* Compares key[0..shared) and the suffix with another key. */
+static int compare_parts(const char *key, uint32_t shared, const unsigned char *suffix,
+                         uint32_t more, const char *other, size_t length)
+{
+    const size_t both = shared < length ? shared : length;
+    const int order = memcmp(key, other, both);
+    return order ? order : compare((const char *)suffix, more, other + both, length - both);
+}
+
 void word_list_seek(struct word_cursor *cursor, const struct word_list *list, const char *key,
                     size_t length)
 {
@@ -130,35 +169,60 @@ void word_list_seek(struct word_cursor *cursor, const struct word_list *list, co
     if (list->block_count == 0)
         return;
     cursor->next = (uint32_t)(find_block(list, key, length) * WORDS_PER_BLOCK);
-    for (;;) {
-        struct word_cursor before = *cursor;
-        if (!word_list_next(cursor))
+    while (cursor->next < list->count) {
+        uint32_t shared, more;
+        const unsigned char *suffix = peek(cursor, &shared, &more);
+        if (compare_parts(cursor->key, shared, suffix, more, key, length) >= 0)
             return;
-        if (compare(cursor->key, cursor->length, key, length) >= 0) {
-            *cursor = before;
+        take(cursor, suffix, shared, more);
+    }
+}
+
+/* The last of the blocks from `block` on, which begins so, whose first word does, too. */
+static uint64_t last_block_like(const struct word_list *list, uint64_t block, const char *head,
+                                uint32_t bytes)
+{
+    uint64_t step = 1, end;
+    while (block + step < list->block_count && begins(list, block + step, head, bytes)) {
+        block += step;
+        step *= 2;
+    }
+    end = block + step < list->block_count ? block + step : list->block_count;
+    while (end - block > 1) {
+        const uint64_t middle = block + (end - block) / 2;
+        if (begins(list, middle, head, bytes))
+            block = middle;
+        else
+            end = middle;
+    }
+    return block;
+}
+
+void word_list_pass(struct word_cursor *cursor, uint32_t bytes)
+{
+    const struct word_list *list = cursor->list;
+    while (cursor->next < list->count) {
+        uint32_t shared, more;
+        const uint64_t block = cursor->next / WORDS_PER_BLOCK;
+        const bool first = cursor->next % WORDS_PER_BLOCK == 0;
+        if (first && begins(list, block, cursor->key, bytes))
+            cursor->next =
+                (uint32_t)(last_block_like(list, block, cursor->key, bytes) * WORDS_PER_BLOCK);
+        else if (first)
             return;
-        }
+        const unsigned char *suffix = peek(cursor, &shared, &more);
+        if (!first && shared < bytes)
+            return;
+        take(cursor, suffix, shared, more);
     }
 }
 
 bool word_list_next(struct word_cursor *cursor)
 {
-    const struct word_list *list = cursor->list;
-    if (cursor->next >= list->count)
+    if (cursor->next >= cursor->list->count)
         return false;
-    if (cursor->next % WORDS_PER_BLOCK == 0) {
-        const struct word_block *block = &list->blocks[cursor->next / WORDS_PER_BLOCK];
-        cursor->at = list->bytes + block->bytes_at;
-        cursor->postings_at = block->postings_at;
-        cursor->positions_at = block->positions_at;
-        cursor->length = 0;
-    }
     uint32_t shared, more;
-    const unsigned char *suffix = word_lengths_get(cursor->at, &shared, &more);
-    memcpy(cursor->key + shared, suffix, more);
-    cursor->length = shared + more;
-    cursor->at = read_entry(list, suffix + more, &cursor->entry, &cursor->postings_at,
-                            &cursor->positions_at);
-    cursor->next++;
+    const unsigned char *suffix = peek(cursor, &shared, &more);
+    take(cursor, suffix, shared, more);
     return true;
 }

@@ -60,6 +60,8 @@ void word_list_seek(struct word_cursor *cursor, const struct word_list *list, co
                     size_t length);
 /* Fills in key, length and entry; false at the end. */
 bool word_list_next(struct word_cursor *cursor);
+/* Past all further words that begin with the first `bytes` of the last one's key. */
+void word_list_pass(struct word_cursor *cursor, uint32_t bytes);
 
 /* Bytes that an entry's key shares with the one before, and further ones. Both below 16 take one
  * byte, else there is a zero in front. At least `more` is not 0. */

@@ -197,6 +197,48 @@ static void test_lists_hold_what_the_pages_hold(void **state)
         free(corpus.texts[page]);
 }
 
+#define LETTERS   12
+#define ALL_WORDS (LETTERS * LETTERS * LETTERS)
+
+/* From every word, past those that begin like it, by one, two or three letters. */
+static void test_words_that_begin_alike_are_passed_over(void **state)
+{
+    (void)state;
+    static char text[4 * ALL_WORDS];
+    struct postings_build *building;
+    struct postings_built built;
+    struct fault why;
+    for (unsigned w = 0; w < ALL_WORDS; w++) {
+        text[4 * w] = (char)('a' + w / LETTERS / LETTERS);
+        text[4 * w + 1] = (char)('a' + w / LETTERS % LETTERS);
+        text[4 * w + 2] = (char)('a' + w % LETTERS);
+        text[4 * w + 3] = ' ';
+    }
+    assert_int_equal(postings_build_create(&building, "/tmp", 0, &why), 0);
+    assert_int_equal(postings_build_add(building, "x", 1, text, sizeof text, NULL, &why), 0);
+    assert_int_equal(postings_build_finish(building, &built, &why), 0);
+    postings_build_destroy(&building);
+    const struct search_view view = postings_built_view(&built);
+    const unsigned alike[] = {ALL_WORDS, LETTERS * LETTERS, LETTERS, 1};
+    for (unsigned w = 0; w < ALL_WORDS; w++)
+        for (uint32_t letters = 0; letters <= 3; letters++) {
+            struct word_cursor cursor;
+            const unsigned next = (w / alike[letters] + 1) * alike[letters];
+            word_list_seek(&cursor, &view.words, text + (size_t)4 * w, 3);
+            assert_true(word_list_next(&cursor));
+            assert_memory_equal(cursor.key, text + (size_t)4 * w, 3);
+            word_list_pass(&cursor, letters);
+            assert_int_equal(word_list_next(&cursor), next < ALL_WORDS);
+            if (next < ALL_WORDS)
+                assert_memory_equal(cursor.key, text + (size_t)4 * next, 3);
+            if (next + 1 < ALL_WORDS) { /* and it goes on from there */
+                assert_true(word_list_next(&cursor));
+                assert_memory_equal(cursor.key, text + (size_t)4 * (next + 1), 3);
+            }
+        }
+    postings_built_fini(&built);
+}
+
 /* What stands among the words, without a list; and the longest key there is. */
 static void test_words_of_one_page(void **state)
 {
@@ -325,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_packs_give_back_what_was_put),
         cmocka_unit_test(test_lists_hold_what_the_pages_hold),
+        cmocka_unit_test(test_words_that_begin_alike_are_passed_over),
         cmocka_unit_test(test_words_of_one_page),
         cmocka_unit_test(test_long_pages),
         cmocka_unit_test(test_an_index_of_no_words),

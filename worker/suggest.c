@@ -2,7 +2,7 @@
  *
  * The sorted words are walked as the trie that they are: rows of the edit distance table are kept
  * for the characters that a word shares with the one before, and where every entry of a row is
- * above the limit, all words that begin so are passed over by one search.
+ * above the limit, all words that begin so are passed over at once.
  */
 #include "worker/suggest.h"
 
@@ -109,53 +109,49 @@ static unsigned measure(struct walk *w, const char *key, uint32_t length, unsign
     return distance <= w->distance ? distance : UINT32_MAX;
 }
 
-/* Past all words that begin with the key's first `dead` bytes; false if there are none after. */
-static bool pass_over(struct word_cursor *words, const struct word_list *list, unsigned dead)
+/* The nearest word within w->distance, of equals the one on most pages: its length, 0 if there is
+ * none, or -ETIME. */
+static int find_nearest(struct walk *w, const struct word_list *list, char *out,
+                        struct patience *patience)
 {
-    char key[WORD_KEY_BYTES];
-    memcpy(key, words->key, dead);
-    while (dead > 0 && (unsigned char)key[dead - 1] == 0xff)
-        dead--;
-    if (dead == 0)
-        return false;
-    key[dead - 1] = (char)((unsigned char)key[dead - 1] + 1);
-    word_list_seek(words, list, key, dead);
-    return true;
-}
-
-int suggest_word(const struct index_view *index, struct text_ref word, char *out,
-                 struct patience *patience)
-{
-    const struct word_list *list = &index->search.words;
-    struct walk w = {0};
+    const char body[] = {WORD_NAME_FIELD + 1};
     struct word_cursor words;
     unsigned best_distance = UINT32_MAX;
     uint32_t best_pages = 0;
-    int length = decode(word.bytes, word.length, w.wanted, NULL, LETTERS_MAX);
-    if (length < 2)
-        return 0;
-    w.length = (unsigned)length;
-    w.distance = length > 3 ? DISTANCE : 1;
-    for (unsigned i = 0; i <= w.length; i++)
-        w.rows[0][i] = (unsigned char)i;
-    length = 0;
-    const char body[] = {WORD_NAME_FIELD + 1};
+    int length = 0;
+    w->known = 0;
     word_list_seek(&words, list, body, 1);
     while (word_list_next(&words)) {
         unsigned dead;
-        if (patience_over(patience, 2))
+        if (patience_over(patience, 1))
             return -ETIME;
-        const unsigned distance = measure(&w, words.key, words.length, &dead);
+        const unsigned distance = measure(w, words.key, words.length, &dead);
         if (distance < best_distance || (distance == best_distance && distance != UINT32_MAX &&
                                          words.entry.pages > best_pages)) {
             best_distance = distance;
             best_pages = words.entry.pages;
             memcpy(out, words.key, words.length);
             length = (int)words.length;
-            w.distance = distance > 0 && distance < w.distance ? distance : w.distance;
         }
-        if (dead && !pass_over(&words, list, dead))
-            break;
+        if (dead)
+            word_list_pass(&words, dead);
     }
+    return length;
+}
+
+int suggest_word(const struct index_view *index, struct text_ref word, char *out,
+                 struct patience *patience)
+{
+    struct walk w = {0};
+    int length = decode(word.bytes, word.length, w.wanted, NULL, LETTERS_MAX);
+    if (length < 2)
+        return 0;
+    w.length = (unsigned)length;
+    for (unsigned i = 0; i <= w.length; i++)
+        w.rows[0][i] = (unsigned char)i;
+    /* Most slips are one edit, for which much less has to be read. */
+    const unsigned most = w.length > 3 ? DISTANCE : 1;
+    for (w.distance = 1, length = 0; w.distance <= most && length == 0; w.distance++)
+        length = find_nearest(&w, &index->search.words, out, patience);
     return length;
 }
