@@ -287,3 +287,23 @@ void control_request(void *owner, struct session *session, const struct rpc_requ
     else
         method->run(&call);
 }
+
+void control_notified(void *owner, struct session *session, const struct rpc_request *request)
+{
+    static const char name[] = "cancel_request";
+    struct daemon *daemon = owner;
+    struct rpc_params params;
+    struct wire_in value;
+    uint64_t msgid;
+    if (request->method_length == sizeof name - 1 &&
+        memcmp(request->method, name, sizeof name - 1) == 0 &&
+        rpc_params_begin(&params, request->params) && rpc_param(&params, 0, "msgid", &value) &&
+        wire_get_uint(&value, &msgid))
+        dispatch_cancel(&daemon->dispatch, session, msgid);
+}
+
+void control_gone(void *owner, struct session *session)
+{
+    struct daemon *daemon = owner;
+    dispatch_forget(&daemon->dispatch, session);
+}

@@ -70,6 +70,7 @@ static void channel_format(struct crew_worker *worker)
     inherit->replies = ring_format(channel_replies(worker), crew->reply_ring_bytes, 1, 0);
     worker->staged = false;
     pulse_take(inherit->pulse, PULSE_NO_TICKET);
+    pulse_unwant(inherit->pulse, PULSE_NO_TICKET);
     ring_writer_attach(&worker->requests_out, worker->inherit.requests);
     ring_reader_attach(&worker->replies_in, worker->inherit.replies, 0);
 }

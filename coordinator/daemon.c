@@ -467,6 +467,8 @@ static int set_up(struct daemon *daemon, struct fault *why)
         return err;
     daemon->sessions.owner = daemon;
     daemon->sessions.request = control_request;
+    daemon->sessions.notified = control_notified;
+    daemon->sessions.gone = control_gone;
     err = crew_host_init(&daemon->crew_host, daemon->loop, &daemon->owner,
                          options->limits.frame_bytes, why);
     if (err)

@@ -66,6 +66,9 @@ struct generation *daemon_newest(struct daemon *daemon);
 /* control.c: a request of a session; queries go to dispatch.c. */
 void control_request(void *daemon, struct session *session, const struct rpc_request *request,
                      const void *frame, size_t bytes);
+/* A notification: `cancel_request` means something, others are nothing to us. */
+void control_notified(void *daemon, struct session *session, const struct rpc_request *request);
+void control_gone(void *daemon, struct session *session);
 
 /* status.c: appends the status map. */
 void status_write(struct daemon *daemon, struct wire_out *out);

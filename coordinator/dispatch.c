@@ -46,7 +46,7 @@ struct ticket {
     unsigned deaths, losses;
     bool is_long;
     bool in_use;
-    bool expired; /* already answered: RPC_DEADLINE */
+    bool in_vain; /* answered already, or nobody is left: what comes is dropped */
     size_t frame_bytes;
     char *frame; /* `kept`, or on the heap */
     char kept[TICKET_FRAME_BYTES];
@@ -140,7 +140,7 @@ static struct ticket *new_ticket(struct dispatch *dispatch, const void *frame, s
     ticket->in_use = true;
     ticket->worker = NULL;
     ticket->deaths = ticket->losses = 0;
-    ticket->expired = false;
+    ticket->in_vain = false;
     ticket->frame_bytes = bytes;
     memcpy(ticket->frame, frame, bytes);
     ticket->newer = NULL;
@@ -205,10 +205,46 @@ static void refuse(struct dispatch *dispatch, const struct ticket *ticket, enum 
     dispatch->failed++;
 }
 
+/* Nobody waits for it any more. A worker that has it is told, and gives up soon if the query is one
+ * that looks; a late answer is dropped. */
+static void abandon(struct dispatch *dispatch, struct ticket *ticket)
+{
+    if (!ticket->worker) {
+        free_ticket(dispatch, ticket);
+        return;
+    }
+    ticket->in_vain = true;
+    if (ticket->is_long) /* it has one at most */
+        pulse_unwant(ticket->worker->inherit.pulse, ticket->id);
+}
+
+void dispatch_cancel(struct dispatch *dispatch, const struct session *session, uint64_t msgid)
+{
+    struct ticket *older;
+    if (session->in_flight == 0)
+        return;
+    for (struct ticket *ticket = dispatch->all.last; ticket; ticket = older) {
+        older = ticket->older;
+        if (ticket->session_id != session->id || ticket->msgid != msgid || ticket->in_vain)
+            continue;
+        refuse(dispatch, ticket, RPC_CANCELLED, "cancelled by its client");
+        abandon(dispatch, ticket);
+    }
+}
+
+void dispatch_forget(struct dispatch *dispatch, const struct session *session)
+{
+    struct ticket *newer;
+    for (struct ticket *ticket = dispatch->all.first; ticket; ticket = newer) {
+        newer = ticket->newer;
+        if (ticket->session_id == session->id && !ticket->in_vain)
+            abandon(dispatch, ticket);
+    }
+}
+
 static void arm_timer(struct dispatch *dispatch);
 
-/* Answers what is due. A worker that has such a ticket goes on with it (and, if the query looks at
- * the clock, gives up soon); its late answer is dropped. */
+/* Answers what is due. */
 static void on_timer(struct loop_op *op, int result)
 {
     struct dispatch *dispatch = op->owner;
@@ -220,13 +256,10 @@ static void on_timer(struct loop_op *op, int result)
         next = ticket->newer;
         if (ticket->deadline_ns > now_ns)
             break;
-        if (ticket->expired)
+        if (ticket->in_vain)
             continue;
         refuse(dispatch, ticket, RPC_DEADLINE, "not done in time (--request-timeout)");
-        if (ticket->worker)
-            ticket->expired = true;
-        else
-            free_ticket(dispatch, ticket);
+        abandon(dispatch, ticket);
     }
     arm_timer(dispatch);
 }
@@ -237,7 +270,7 @@ static void arm_timer(struct dispatch *dispatch)
     if (loop_busy(&dispatch->timer_op))
         return;
     struct ticket *ticket = dispatch->all.first;
-    while (ticket && ticket->expired)
+    while (ticket && ticket->in_vain)
         ticket = ticket->newer;
     if (!ticket)
         return;
@@ -322,26 +355,18 @@ static bool give(struct dispatch *dispatch, struct ticket *ticket, struct crew_w
     return true;
 }
 
-/* Whose turn it is; those of connections that have gone are forgotten: nobody is left to be
- * answered. */
-static struct ticket *next_waiting(struct dispatch *dispatch, const struct fair_queue *queue)
+/* Whose turn it is. */
+static struct ticket *next_waiting(const struct fair_queue *queue)
 {
-    struct fair_node *node;
-    while ((node = fair_queue_first(queue))) {
-        struct ticket *ticket =
-            (struct ticket *)(void *)((char *)node - offsetof(struct ticket, waiting));
-        if (session_find(dispatch->sessions, ticket->session_id))
-            return ticket;
-        free_ticket(dispatch, ticket);
-    }
-    return NULL;
+    struct fair_node *node = fair_queue_first(queue);
+    return node ? (struct ticket *)(void *)((char *)node - offsetof(struct ticket, waiting)) : NULL;
 }
 
 /* False while one waits for a worker to itself, and so for the short ones there to end. */
 static bool pump_long(struct dispatch *dispatch)
 {
     struct ticket *ticket;
-    while ((ticket = next_waiting(dispatch, &dispatch->waiting_long))) {
+    while ((ticket = next_waiting(&dispatch->waiting_long))) {
         struct crew_worker *worker = pick_worker(dispatch, ticket);
         if (!worker || !give(dispatch, ticket, worker))
             return ticket->load == 0;
@@ -357,7 +382,7 @@ void dispatch_pump(struct dispatch *dispatch)
     dispatch->now_ns = 0;
     if (!pump_long(dispatch))
         return;
-    while ((ticket = next_waiting(dispatch, &dispatch->waiting))) {
+    while ((ticket = next_waiting(&dispatch->waiting))) {
         if (!worker || ++row == WORKER_BATCH || worker->load + ticket->load > WORKER_LOAD_MAX) {
             worker = pick_worker(dispatch, ticket);
             row = 0;
@@ -412,7 +437,7 @@ void dispatch_answer(struct dispatch *dispatch, struct crew_worker *worker, cons
     if (msg->more)
         return;
     struct session *session = session_find(dispatch->sessions, ticket->session_id);
-    if (ticket->expired)
+    if (ticket->in_vain)
         ; /* answered long ago */
     else if (ticket->pieces.failed)
         refuse(dispatch, ticket, RPC_INTERNAL, "no memory for the answer");
@@ -420,7 +445,7 @@ void dispatch_answer(struct dispatch *dispatch, struct crew_worker *worker, cons
         session_answer(session, ticket->pieces.data, ticket->pieces.bytes);
     else if (session)
         session_answer_in_place(session, msg->frame, msg->frame_bytes);
-    dispatch->answered += !ticket->expired && !ticket->pieces.failed;
+    dispatch->answered += !ticket->in_vain && !ticket->pieces.failed;
     free_ticket(dispatch, ticket);
 }
 
@@ -469,7 +494,7 @@ void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker)
         older = ticket->older;
         if (ticket->worker != worker)
             continue;
-        if (ticket->expired) {
+        if (ticket->in_vain) {
             free_ticket(dispatch, ticket);
         } else if (is_given_up(ticket)) {
             refuse(dispatch, ticket, RPC_WORKER_DIED, "the request killed its workers");

@@ -45,6 +45,12 @@ void dispatch_fini(struct dispatch *dispatch);
 void dispatch_request(struct dispatch *dispatch, struct session *session,
                       const struct rpc_request *request, const void *frame, size_t bytes);
 
+/* The session's requests of that number are answered RPC_CANCELLED, and what has begun of them is
+ * given up. */
+void dispatch_cancel(struct dispatch *dispatch, const struct session *session, uint64_t msgid);
+/* Likewise all requests of a session that goes, without an answer. */
+void dispatch_forget(struct dispatch *dispatch, const struct session *session);
+
 /* Crew events. */
 void dispatch_answer(struct dispatch *dispatch, struct crew_worker *worker, const struct msg *msg);
 void dispatch_worker_died(struct dispatch *dispatch, struct crew_worker *worker);

@@ -2,6 +2,7 @@
 #include "coordinator/session.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -158,7 +159,7 @@ static void take_frame(struct session *session, const void *frame, size_t bytes)
     } else if (error) {
         end_reading(session);
     } else if (!request.has_msgid) {
-        return; /* a notification: none means anything to us */
+        host->notified(host->owner, session, &request);
     } else if (session->in_flight >= host->limits.in_flight) {
         send_error(session, request.msgid, RPC_OVERLOADED,
                    "too many requests in flight on this connection");
@@ -256,6 +257,13 @@ static void take_input(struct session *session, const char *data, size_t bytes)
         loop_recv_pause(session->host->loop, &session->recv_op);
 }
 
+/* A peer that only sends no more can still be answered; one that has closed cannot. */
+static bool hung_up(int fd)
+{
+    struct pollfd look = {.fd = fd};
+    return poll(&look, 1, 0) == 1 && look.revents & POLLHUP;
+}
+
 static void on_recv(struct loop_op *op, int result)
 {
     struct session *session = op->owner;
@@ -263,10 +271,12 @@ static void on_recv(struct loop_op *op, int result)
         take_input(session, op->data, (size_t)result);
         return;
     }
-    if (result == 0)
+    if (result == 0) {
         session->ended = true;
-    else if (result < 0 && !session->broken)
+        session->failed |= session->in_flight > 0 && hung_up(session->fd);
+    } else if (result < 0 && !session->broken) {
         session->failed = true;
+    }
     mark_dirty(session);
 }
 
@@ -330,6 +340,8 @@ static bool finished(const struct session *session)
 static void free_session(struct session *session)
 {
     struct session_host *host = session->host;
+    if (session->in_flight > 0)
+        host->gone(host->owner, session);
     *slot_of(host, session->id) = NULL;
     host->count--;
     forget_parts(session);

@@ -54,6 +54,10 @@ struct session_host {
      * session_result() and the like. */
     void (*request)(void *owner, struct session *session, const struct rpc_request *request,
                     const void *frame, size_t bytes);
+    /* A notification. */
+    void (*notified)(void *owner, struct session *session, const struct rpc_request *request);
+    /* A session goes that has requests in flight. */
+    void (*gone)(void *owner, struct session *session);
 
     char *path, *lock_path;
     int listen_fd, lock_fd; /* lock_fd < 0: the socket is adopted */

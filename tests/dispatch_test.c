@@ -27,6 +27,7 @@ struct world {
     struct crew_host host;
     struct crew *crew;
     struct bell_word words[WORKERS];
+    struct pulse pulses[WORKERS];
     void *memory[WORKERS];
     struct ring_reader readers[WORKERS];
     struct dispatch dispatch;
@@ -58,6 +59,8 @@ static void set_up(struct world *world, unsigned queue_max)
         worker->crew = world->crew;
         worker->state = WORKER_READY;
         worker->inherit.bell = (struct bell){&world->words[w], -1};
+        worker->inherit.pulse = &world->pulses[w];
+        pulse_unwant(&world->pulses[w], PULSE_NO_TICKET);
     }
     assert_int_equal(dispatch_init(&world->dispatch, world->loop, &world->sessions,
                                    UINT64_C(60000000000), queue_max, &why),
@@ -477,20 +480,68 @@ static void test_dispatch_lets_connections_take_turns(void **unused)
     tear_down(&world);
 }
 
+static bool is_unwanted(struct world *world, unsigned w, uint64_t ticket)
+{
+    pulse_take(&world->pulses[w], ticket);
+    return pulse_in_vain(&world->pulses[w]);
+}
+
 static void test_dispatch_forgets_who_has_gone(void **unused)
 {
     (void)unused;
     struct world world;
     set_up(&world, QUEUE_MAX);
-    ask(&world, 1, "path", 5);
-    ask_of(&world, &world.other, 2, "path", 5);
-    ask_of(&world, &world.other, 3, "path", 5);
-    ask(&world, 4, "path", 5);
-    world.slots[OTHER_ID % 2] = NULL;
+    ask_of(&world, &world.other, 1, "path", 5);
+    ask(&world, 2, "path", 5);
     pump(&world);
-    expect_request(&world, 0, 1, "path", 5);
-    expect_request(&world, 1, 4, "path", 5);
+    ask_of(&world, &world.other, 3, "path", 5);
+    ask_of(&world, &world.other, 4, "lookup", 5);
+    ask(&world, 5, "path", 5);
+    const uint64_t first = expect_request(&world, 0, 1, "path", 5);
+    const uint64_t second = expect_request(&world, 1, 2, "path", 5);
+    dispatch_forget(&world.dispatch, &world.other);
+    world.slots[OTHER_ID % 2] = NULL;
+    assert_int_equal(world.dispatch.in_flight, 3);
+    assert_true(is_unwanted(&world, 0, first));
+    assert_false(is_unwanted(&world, 1, second));
+    answer(&world, 0, first, "late", false);
+    pump(&world);
+    expect_request(&world, 0, 5, "path", 5);
+    expect_nothing(&world, 1);
     assert_int_equal(world.dispatch.in_flight, 2);
+    tear_down(&world);
+}
+
+static void test_dispatch_cancels(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    for (unsigned msgid = 1; msgid <= 4; msgid++)
+        ask(&world, msgid, "path", 5);
+    ask_of(&world, &world.other, 3, "path", 5); /* the same number, somebody else's */
+    pump(&world);
+    const uint64_t first = expect_request(&world, 0, 1, "path", 5);
+    expect_request(&world, 1, 3, "path", 5);
+    for (int again = 0; again < 2; again++) {
+        dispatch_cancel(&world.dispatch, &world.session, 1); /* a worker is at it */
+        dispatch_cancel(&world.dispatch, &world.session, 3); /* waits */
+        dispatch_cancel(&world.dispatch, &world.session, 7);
+    }
+    assert_true(is_unwanted(&world, 0, first));
+    assert_int_equal(world.session.in_flight, 2);
+    assert_int_equal(world.dispatch.in_flight, 4);
+    struct wire_out expected;
+    wire_out_init(&expected);
+    rpc_error(&expected, 1, RPC_CANCELLED, "cancelled by its client");
+    rpc_error(&expected, 3, RPC_CANCELLED, "cancelled by its client");
+    assert_int_equal(world.session.out[1].bytes, expected.bytes);
+    assert_memory_equal(world.session.out[1].data, expected.data, expected.bytes);
+    wire_out_fini(&expected);
+    answer(&world, 0, first, "late", false);
+    pump(&world);
+    expect_request(&world, 0, 2, "path", 5);
+    assert_int_equal(world.session.in_flight, 2);
     tear_down(&world);
 }
 
@@ -524,6 +575,7 @@ int main(void)
         cmocka_unit_test(test_dispatch_has_a_ticket_for_each_request_it_allows),
         cmocka_unit_test(test_dispatch_lets_connections_take_turns),
         cmocka_unit_test(test_dispatch_forgets_who_has_gone),
+        cmocka_unit_test(test_dispatch_cancels),
         cmocka_unit_test(test_dispatch_keeps_room_for_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

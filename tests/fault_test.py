@@ -8,7 +8,8 @@ import time
 import unittest
 
 from crash_test import alive, children, name_of
-from harness import BUILD, ROOT, Daemon, RpcError, small_index, synthetic_index, PATIENCE_S, UNDER
+from harness import (BUILD, PATIENCE_S, ROOT, UNDER, Daemon, RpcError, small_index,
+                     synthetic_index, until)
 
 SHIM = os.path.join(BUILD, "tests", "shim.so")
 HANG = ("--hang-timeout", "1000")
@@ -21,15 +22,6 @@ def setUpModule():
 
 def named(daemon, name):
     return [pid for pid in children(daemon.process.pid) if name_of(pid) == name]
-
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(what)
-        time.sleep(0.01)
-    return found
 
 
 class Stopped(unittest.TestCase):

@@ -172,6 +172,15 @@ def children(pid):
         return [int(child) for child in found.read().split()]
 
 
+def until(condition, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(what)
+        time.sleep(0.01)
+    return found
+
+
 class RpcError(Exception):
     def __init__(self, error):
         self.code, self.message = error["code"], error["message"]

@@ -191,6 +191,27 @@ static void test_worker_answers_brief_requests_in_the_pauses_of_long_ones(void *
     finish(world);
 }
 
+/* One that nobody waits for is given up at its first pause; the next one is not. */
+static void test_worker_gives_up_what_nobody_waits_for(void **state)
+{
+    struct world *world = *state;
+    struct msg msg;
+    struct wire_out expected;
+    pulse_unwant(&world->pulse, 1);
+    ask_query(world, 1, "related", "Page 0001");
+    ask_query(world, 2, "related", "Page 0001");
+    start(world);
+    next_reply(world, &msg);
+    assert_int_equal(msg.ticket, 1);
+    wire_out_init(&expected);
+    rpc_error(&expected, 1, RPC_DEADLINE, "related: not done within the time allowed");
+    assert_int_equal(msg.frame_bytes, expected.bytes);
+    assert_memory_equal(msg.frame, expected.data, expected.bytes);
+    wire_out_fini(&expected);
+    expect_answer(world, 2, "related", "Page 0001");
+    finish(world);
+}
+
 static int teardown(void **state)
 {
     struct world *world = *state;
@@ -209,6 +230,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_worker_answers_brief_requests_in_the_pauses_of_long_ones, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_worker_gives_up_what_nobody_waits_for, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,7 +15,7 @@
 struct patience {
     uint64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none */
     uint64_t work;
-    void (*pause)(void *owner); /* called at every look; or NULL */
+    bool (*pause)(void *owner); /* called at every look, true to give up; or NULL */
     void *owner;
 };
 
@@ -41,15 +41,16 @@ static inline bool patience_expired_early(const struct patience *patience)
     return patience_expired_on(patience, CLOCK_MONOTONIC_COARSE);
 }
 
-/* Accounts for `work` more; true once the deadline is found to have passed. May pause. */
+/* Accounts for `work` more; true once the deadline is found to have passed, or the pause says that
+ * nobody waits any more, which is a deadline long ago. */
 static inline bool patience_over(struct patience *patience, uint64_t work)
 {
     patience->work += work;
     if (patience->work < PATIENCE_WORK)
         return false;
     patience->work = 0;
-    if (patience->pause)
-        patience->pause(patience->owner);
+    if (patience->pause && patience->pause(patience->owner))
+        patience->deadline_ns = 1;
     return patience_expired(patience);
 }
 

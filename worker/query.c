@@ -67,7 +67,7 @@ int query_engine_create(struct query_engine **engine, const struct index_view *i
     return result;
 }
 
-void query_engine_set_pause(struct query_engine *engine, void (*pause)(void *owner), void *owner)
+void query_engine_set_pause(struct query_engine *engine, bool (*pause)(void *owner), void *owner)
 {
     engine->pause = pause;
     engine->pause_owner = owner;

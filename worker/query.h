@@ -14,8 +14,9 @@ int query_engine_create(struct query_engine **engine, const struct index_view *i
                         uint64_t generation, int index_fd, struct fault *why);
 void query_engine_destroy(struct query_engine **engine);
 
-/* Long queries call `pause` every 0.1 ms or so. It may run brief ones on this engine. */
-void query_engine_set_pause(struct query_engine *engine, void (*pause)(void *owner), void *owner);
+/* Long queries call `pause` every 0.1 ms or so. It may run brief ones on this engine. If it returns
+ * true, the query ends as if its time were over. */
+void query_engine_set_pause(struct query_engine *engine, bool (*pause)(void *owner), void *owner);
 
 /* Whether a query is one of those that never pause, and touch no state that a paused one uses. */
 bool query_is_brief(const struct rpc_request *request);

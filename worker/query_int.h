@@ -23,7 +23,7 @@ struct query_engine {
     const struct index_view *index;
     uint64_t generation;
     uint64_t random_state;
-    void (*pause)(void *owner);
+    bool (*pause)(void *owner);
     void *pause_owner;
     struct article_store *articles;
     struct title_order *order;      /* NULL until the first export */

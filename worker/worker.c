@@ -204,8 +204,9 @@ static void run_request(struct worker *worker, const struct msg *msg)
 }
 
 /* Inside a long query: answers the brief ones behind it. Its own answer makes way as far as it is
- * written, and its request stays in the ring, with all behind it, until it is answered. */
-static void on_pause(void *owner)
+ * written, and its request stays in the ring, with all behind it, until it is answered. True if
+ * nobody waits for that any more. */
+static bool on_pause(void *owner)
 {
     struct worker *worker = owner;
     struct wire_out *answer = worker->answer;
@@ -238,6 +239,7 @@ static void on_pause(void *owner)
         answer->data = reserve_reply(worker, IN_PLACE_BYTES);
         memcpy(answer->data, worker->aside, kept);
     }
+    return pulse_in_vain(worker->inherit->pulse);
 }
 
 static void take_message(struct worker *worker, const void *data, size_t bytes)

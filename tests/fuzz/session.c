@@ -67,6 +67,19 @@ static void answer_later(void)
     later.count = 0;
 }
 
+static void on_notified(void *owner, struct session *session, const struct rpc_request *request)
+{
+    (void)owner;
+    (void)session;
+    MUST(!request->has_msgid);
+}
+
+static void on_gone(void *owner, struct session *session)
+{
+    (void)owner;
+    MUST(session->in_flight > 0);
+}
+
 /* --- What should come ------------------------------------------------------------------------ */
 
 static void expect_frame(struct wire_out *out, const struct rpc_request *request,
@@ -180,6 +193,8 @@ static void open_host(void)
     }
     MUST(session_host_init(&host, loop, address.sun_path, &limits, &why) == 0);
     host.request = on_request;
+    host.notified = on_notified;
+    host.gone = on_gone;
     session_host_accept(&host);
 }
 
