@@ -135,8 +135,7 @@ static void do_submit(struct call *call)
     struct wire_out out;
     result(call, &out);
     wire_map(&out, 1);
-    wire_key(&out, "job");
-    wire_uint(&out, job->id);
+    wire_key_uint(&out, "job", job->id);
     answer(call, &out);
 }
 

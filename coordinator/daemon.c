@@ -134,8 +134,7 @@ static void answer_load(struct daemon *daemon, uint64_t generation, const char *
     wire_out_init(&out);
     rpc_result(&out, daemon->load_msgid);
     wire_map(&out, 1);
-    wire_key(&out, "generation");
-    wire_uint(&out, generation);
+    wire_key_uint(&out, "generation", generation);
     session_answer(session, out.data, out.bytes);
     wire_out_fini(&out);
 }

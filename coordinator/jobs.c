@@ -124,33 +124,22 @@ void job_write(const struct job *job, bool with_top, struct wire_out *out)
 {
     const struct job_params *params = &job->params;
     wire_map(out, 21);
-    wire_key(out, "id");
-    wire_uint(out, job->id);
-    wire_key(out, "kind");
-    wire_cstr(out, "pagerank");
-    wire_key(out, "state");
-    wire_cstr(out, state_names[job->state]);
-    wire_key(out, "iteration");
-    wire_uint(out, job->iteration);
+    wire_key_uint(out, "id", job->id);
+    wire_key_cstr(out, "kind", "pagerank");
+    wire_key_cstr(out, "state", state_names[job->state]);
+    wire_key_uint(out, "iteration", job->iteration);
     wire_key(out, "change");
     if (job->iteration)
         wire_double(out, job->change);
     else
         wire_nil(out);
-    wire_key(out, "iterations");
-    wire_uint(out, params->iterations);
-    wire_key(out, "damping");
-    wire_double(out, params->damping);
-    wire_key(out, "tolerance");
-    wire_double(out, params->tolerance);
-    wire_key(out, "precision");
-    wire_cstr(out, params->element_bytes == 4 ? "single" : "double");
-    wire_key(out, "exchange");
-    wire_cstr(out, params->exchange == EXCHANGE_RING ? "ring" : "shared");
-    wire_key(out, "workers");
-    wire_uint(out, params->workers);
-    wire_key(out, "seeds");
-    wire_uint(out, params->seed_count);
+    wire_key_uint(out, "iterations", params->iterations);
+    wire_key_double(out, "damping", params->damping);
+    wire_key_double(out, "tolerance", params->tolerance);
+    wire_key_cstr(out, "precision", params->element_bytes == 4 ? "single" : "double");
+    wire_key_cstr(out, "exchange", params->exchange == EXCHANGE_RING ? "ring" : "shared");
+    wire_key_uint(out, "workers", params->workers);
+    wire_key_uint(out, "seeds", params->seed_count);
     wire_key(out, "published");
     if (job->published)
         wire_uint(out, job->published);
@@ -161,16 +150,11 @@ void job_write(const struct job *job, bool with_top, struct wire_out *out)
         wire_double(out, job->started_unix_s);
     else
         wire_nil(out);
-    wire_key(out, "seconds");
-    wire_double(out, job_seconds(job));
-    wire_key(out, "run_seconds");
-    wire_double(out, job->run_s);
-    wire_key(out, "wait_seconds");
-    wire_double(out, job->wait_s);
-    wire_key(out, "exchanged_bytes");
-    wire_uint(out, job->exchanged_bytes);
-    wire_key(out, "wakeups");
-    wire_uint(out, job->wakeups);
+    wire_key_double(out, "seconds", job_seconds(job));
+    wire_key_double(out, "run_seconds", job->run_s);
+    wire_key_double(out, "wait_seconds", job->wait_s);
+    wire_key_uint(out, "exchanged_bytes", job->exchanged_bytes);
+    wire_key_uint(out, "wakeups", job->wakeups);
     wire_key(out, "error");
     if (job->error)
         wire_cstr(out, job->error);
@@ -354,12 +338,10 @@ static void write_top(void *owner)
         uint32_t vertex = ranks->order[r];
         struct text_ref title = titles_text(&index->titles, index->pages[vertex].title);
         wire_map(&job->top, 3);
-        wire_key(&job->top, "rank");
-        wire_uint(&job->top, r + 1);
+        wire_key_uint(&job->top, "rank", r + 1);
         wire_key(&job->top, "title");
         wire_str(&job->top, title.bytes, title.length);
-        wire_key(&job->top, "score");
-        wire_double(&job->top, ranks->scores[vertex]);
+        wire_key_double(&job->top, "score", ranks->scores[vertex]);
     }
 }
 

@@ -11,24 +11,15 @@ static void write_index(const struct generation *generation, struct wire_out *ou
     const struct base *base = generation->base;
     uint64_t cold = generation->view.text_bytes;
     wire_map(out, 9);
-    wire_key(out, "name");
-    wire_cstr(out, base->path);
-    wire_key(out, "site");
-    wire_cstr(out, meta->site);
-    wire_key(out, "pages");
-    wire_uint(out, meta->page_count);
-    wire_key(out, "titles");
-    wire_uint(out, meta->title_count);
-    wire_key(out, "edges");
-    wire_uint(out, meta->edge_count);
-    wire_key(out, "bytes_hot");
-    wire_uint(out, base->file_bytes - cold);
-    wire_key(out, "bytes_cold");
-    wire_uint(out, cold);
-    wire_key(out, "has_text");
-    wire_bool(out, meta->has_text);
-    wire_key(out, "generation");
-    wire_uint(out, generation->number);
+    wire_key_cstr(out, "name", base->path);
+    wire_key_cstr(out, "site", meta->site);
+    wire_key_uint(out, "pages", meta->page_count);
+    wire_key_uint(out, "titles", meta->title_count);
+    wire_key_uint(out, "edges", meta->edge_count);
+    wire_key_uint(out, "bytes_hot", base->file_bytes - cold);
+    wire_key_uint(out, "bytes_cold", cold);
+    wire_key_bool(out, "has_text", meta->has_text);
+    wire_key_uint(out, "generation", generation->number);
 }
 
 /* The number after `field` in a /proc file of "Field:   123 kB" lines. */
@@ -72,18 +63,12 @@ static const char *state_name(const struct crew_worker *worker)
 static void write_worker(const struct crew_worker *worker, struct wire_out *out)
 {
     wire_map(out, 9);
-    wire_key(out, "slot");
-    wire_uint(out, worker->inherit.slot);
-    wire_key(out, "pid");
-    wire_uint(out, (uint64_t)worker->pid);
-    wire_key(out, "state");
-    wire_cstr(out, state_name(worker));
-    wire_key(out, "requests");
-    wire_uint(out, worker->requests);
-    wire_key(out, "restarts");
-    wire_uint(out, worker->restarts);
-    wire_key(out, "in_flight");
-    wire_uint(out, worker->in_flight);
+    wire_key_uint(out, "slot", worker->inherit.slot);
+    wire_key_uint(out, "pid", (uint64_t)worker->pid);
+    wire_key_cstr(out, "state", state_name(worker));
+    wire_key_uint(out, "requests", worker->requests);
+    wire_key_uint(out, "restarts", worker->restarts);
+    wire_key_uint(out, "in_flight", worker->in_flight);
     /* Not Private_Dirty: that counts a page of the segment for whoever is alone in using it. */
     write_kib(worker, "private_kib", "smaps_rollup", "Pss_Anon", out);
     write_kib(worker, "pss_kib", "smaps_rollup", "Pss", out);
@@ -93,14 +78,10 @@ static void write_worker(const struct crew_worker *worker, struct wire_out *out)
 static void write_queue(const struct dispatch *dispatch, struct wire_out *out)
 {
     wire_map(out, 4);
-    wire_key(out, "waiting");
-    wire_uint(out, dispatch->waiting_count);
-    wire_key(out, "in_flight");
-    wire_uint(out, dispatch->in_flight - dispatch->waiting_count);
-    wire_key(out, "answered");
-    wire_uint(out, dispatch->answered);
-    wire_key(out, "failed");
-    wire_uint(out, dispatch->failed);
+    wire_key_uint(out, "waiting", dispatch->waiting_count);
+    wire_key_uint(out, "in_flight", dispatch->in_flight - dispatch->waiting_count);
+    wire_key_uint(out, "answered", dispatch->answered);
+    wire_key_uint(out, "failed", dispatch->failed);
 }
 
 static void write_jobs(const struct jobs *jobs, struct wire_out *out)
@@ -108,23 +89,17 @@ static void write_jobs(const struct jobs *jobs, struct wire_out *out)
     unsigned running, queued, finished;
     jobs_count(jobs, &running, &queued, &finished);
     wire_map(out, 3);
-    wire_key(out, "running");
-    wire_uint(out, running);
-    wire_key(out, "queued");
-    wire_uint(out, queued);
-    wire_key(out, "finished");
-    wire_uint(out, finished);
+    wire_key_uint(out, "running", running);
+    wire_key_uint(out, "queued", queued);
+    wire_key_uint(out, "finished", finished);
 }
 
 static void write_segment(const struct seg *seg, uint64_t generation, struct wire_out *out)
 {
     wire_map(out, 3);
-    wire_key(out, "name");
-    wire_cstr(out, seg->name);
-    wire_key(out, "bytes");
-    wire_uint(out, seg->bytes);
-    wire_key(out, "generation");
-    wire_uint(out, generation);
+    wire_key_cstr(out, "name", seg->name);
+    wire_key_uint(out, "bytes", seg->bytes);
+    wire_key_uint(out, "generation", generation);
 }
 
 static uint32_t write_segments_of(const struct service *service, struct wire_out *out)
@@ -156,20 +131,14 @@ void status_write(struct daemon *daemon, struct wire_out *out)
     const struct crew *crew = daemon->now->crew;
     struct loop_stats stats = loop_stats(daemon->loop);
     wire_map(out, 14);
-    wire_key(out, "version");
-    wire_cstr(out, FORKLORE_VERSION);
-    wire_key(out, "pid");
-    wire_uint(out, (uint64_t)getpid());
-    wire_key(out, "uptime_s");
-    wire_double(out, (double)(loop_now_ns() - daemon->started_ns) / 1e9);
-    wire_key(out, "socket");
-    wire_cstr(out, daemon->sessions.path);
-    wire_key(out, "mode");
-    wire_cstr(out, daemon->options->mode == WORKERS_PROCESSES ? "processes" : "threads");
-    wire_key(out, "exchange");
-    wire_cstr(out, daemon->options->exchange == EXCHANGE_RING ? "ring" : "shared");
-    wire_key(out, "sandbox");
-    wire_cstr(out, sandbox_name(crew_sandbox(crew)));
+    wire_key_cstr(out, "version", FORKLORE_VERSION);
+    wire_key_uint(out, "pid", (uint64_t)getpid());
+    wire_key_double(out, "uptime_s", (double)(loop_now_ns() - daemon->started_ns) / 1e9);
+    wire_key_cstr(out, "socket", daemon->sessions.path);
+    wire_key_cstr(out, "mode",
+                  daemon->options->mode == WORKERS_PROCESSES ? "processes" : "threads");
+    wire_key_cstr(out, "exchange", daemon->options->exchange == EXCHANGE_RING ? "ring" : "shared");
+    wire_key_cstr(out, "sandbox", sandbox_name(crew_sandbox(crew)));
     wire_key(out, "index");
     write_index(daemon->now->generation, out);
     wire_key(out, "workers");
@@ -178,20 +147,15 @@ void status_write(struct daemon *daemon, struct wire_out *out)
         write_worker(&crew->workers[w], out);
     wire_key(out, "queue");
     write_queue(&daemon->dispatch, out);
-    wire_key(out, "connections");
-    wire_uint(out, daemon->sessions.count);
+    wire_key_uint(out, "connections", daemon->sessions.count);
     wire_key(out, "jobs");
     write_jobs(&daemon->jobs, out);
     wire_key(out, "segments");
     write_segments(daemon, out);
     wire_key(out, "loop");
     wire_map(out, 4);
-    wire_key(out, "enters");
-    wire_uint(out, stats.enters);
-    wire_key(out, "completions");
-    wire_uint(out, stats.completions);
-    wire_key(out, "sleeps");
-    wire_uint(out, daemon->sleeps);
-    wire_key(out, "wakeups");
-    wire_uint(out, daemon->crew_host.wakeups);
+    wire_key_uint(out, "enters", stats.enters);
+    wire_key_uint(out, "completions", stats.completions);
+    wire_key_uint(out, "sleeps", daemon->sleeps);
+    wire_key_uint(out, "wakeups", daemon->crew_host.wakeups);
 }

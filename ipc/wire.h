@@ -55,6 +55,29 @@ static inline void wire_key(struct wire_out *out, const char *key)
     memcpy(out->data + out->bytes + 1, key, length);
     out->bytes += 1 + length;
 }
+/* Key and value. Always inline: the key's length has to be known. */
+#define WIRE_ENTRY static inline __attribute__((always_inline)) void
+WIRE_ENTRY wire_key_bool(struct wire_out *out, const char *key, bool value)
+{
+    wire_key(out, key);
+    wire_bool(out, value);
+}
+WIRE_ENTRY wire_key_uint(struct wire_out *out, const char *key, uint64_t value)
+{
+    wire_key(out, key);
+    wire_uint(out, value);
+}
+WIRE_ENTRY wire_key_double(struct wire_out *out, const char *key, double value)
+{
+    wire_key(out, key);
+    wire_double(out, value);
+}
+WIRE_ENTRY wire_key_cstr(struct wire_out *out, const char *key, const char *text)
+{
+    wire_key(out, key);
+    wire_cstr(out, text);
+}
+#undef WIRE_ENTRY
 
 /* A filler `bin`, then the header of a `bin` of `bytes` whose first byte is 64-byte aligned in
  * memory (two array elements). Returns that address for the caller to fill, NULL on failure.

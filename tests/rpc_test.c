@@ -169,12 +169,10 @@ static void test_rpc_params_by_name(void **unused)
     wire_out_init(&out);
     wire_array(&out, 1);
     wire_map(&out, 3);
-    wire_key(&out, "limit");
-    wire_uint(&out, 10);
+    wire_key_uint(&out, "limit", 10);
     wire_key(&out, "from");
     wire_nil(&out);
-    wire_key(&out, "title");
-    wire_cstr(&out, "Rome");
+    wire_key_cstr(&out, "title", "Rome");
     expect_named(value_of(&out));
     expect_named(wire_in(out.data + 1, out.bytes - 1));
     wire_out_fini(&out);

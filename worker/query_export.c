@@ -172,6 +172,5 @@ void query_export(struct query *query)
         wire_uint(out, piece.given * CURSOR_GIVEN + piece.position);
     else
         wire_nil(out);
-    wire_key(out, "generation");
-    wire_uint(out, query->engine->generation);
+    wire_key_uint(out, "generation", query->engine->generation);
 }

@@ -30,8 +30,7 @@ static void answer_links(struct query *query, const uint64_t *offsets, const uin
     wire_map(out, 3);
     wire_key(out, "title");
     query_text(out, query_page_title(query, found.vertex));
-    wire_key(out, "total");
-    wire_uint(out, total);
+    wire_key_uint(out, "total", total);
     wire_key(out, "titles");
     wire_array(out, (uint32_t)count);
     for (uint64_t i = 0; i < count; i++)
@@ -78,8 +77,7 @@ void query_path(struct query *query)
 
     struct wire_out *out = query_answer(query);
     wire_map(out, 2);
-    wire_key(out, "length");
-    wire_uint(out, path.length);
+    wire_key_uint(out, "length", path.length);
     wire_key(out, "titles");
     wire_array(out, path.length + 1);
     for (uint32_t i = 0; i <= path.length; i++)

@@ -53,12 +53,10 @@ void query_page(struct query *query)
     wire_map(out, 5);
     wire_key(out, "title");
     query_text(out, query_page_title(query, found.vertex));
-    wire_key(out, "id");
-    wire_uint(out, query->index->pages[found.vertex].id);
+    wire_key_uint(out, "id", query->index->pages[found.vertex].id);
     wire_key(out, "redirect_from");
     query_redirect(query, &found);
-    wire_key(out, "format");
-    wire_cstr(out, FORMATS[format]);
+    wire_key_cstr(out, "format", FORMATS[format]);
     wire_key(out, "text");
     wire_str(out, text.bytes, text.length);
     free(text.bytes);

@@ -18,14 +18,10 @@ void query_rank(struct query *query)
     wire_map(out, 5);
     wire_key(out, "title");
     query_text(out, query_page_title(query, found.vertex));
-    wire_key(out, "rank");
-    wire_uint(out, UINT64_C(1) + rank->positions[found.vertex]);
-    wire_key(out, "score");
-    wire_double(out, rank->scores[found.vertex]);
-    wire_key(out, "of");
-    wire_uint(out, query->index->meta->page_count);
-    wire_key(out, "generation");
-    wire_uint(out, query->engine->generation);
+    wire_key_uint(out, "rank", UINT64_C(1) + rank->positions[found.vertex]);
+    wire_key_double(out, "score", rank->scores[found.vertex]);
+    wire_key_uint(out, "of", query->index->meta->page_count);
+    wire_key_uint(out, "generation", query->engine->generation);
 }
 
 void query_top(struct query *query)
@@ -47,13 +43,10 @@ void query_top(struct query *query)
         uint32_t vertex = index->rank.order[i];
 
         wire_map(out, 4);
-        wire_key(out, "rank");
-        wire_uint(out, UINT64_C(1) + i);
+        wire_key_uint(out, "rank", UINT64_C(1) + i);
         wire_key(out, "title");
         query_text(out, query_page_title(query, vertex));
-        wire_key(out, "score");
-        wire_double(out, index->rank.scores[vertex]);
-        wire_key(out, "id");
-        wire_uint(out, index->pages[vertex].id);
+        wire_key_double(out, "score", index->rank.scores[vertex]);
+        wire_key_uint(out, "id", index->pages[vertex].id);
     }
 }

@@ -135,10 +135,8 @@ static void answer_best(struct query *query, const struct related *related, cons
         wire_map(out, 3);
         wire_key(out, "title");
         query_text(out, query_page_title(query, vertex));
-        wire_key(out, "score");
-        wire_double(out, best.items[i]->score);
-        wire_key(out, "rank");
-        wire_uint(out, UINT64_C(1) + query->index->rank.positions[vertex]);
+        wire_key_double(out, "score", best.items[i]->score);
+        wire_key_uint(out, "rank", UINT64_C(1) + query->index->rank.positions[vertex]);
     }
 }
 

@@ -176,14 +176,10 @@ static bool put_results(struct query *query, const struct search_request *reques
         wire_map(out, request->snippets ? 7 : 5);
         wire_key(out, "title");
         query_text(out, query_page_title(query, page));
-        wire_key(out, "id");
-        wire_uint(out, index->pages[page].id);
-        wire_key(out, "score");
-        wire_double(out, result->hits[i].score);
-        wire_key(out, "length");
-        wire_uint(out, search_length(&index->search, FIELD_BODY, page));
-        wire_key(out, "rank");
-        wire_uint(out, UINT64_C(1) + index->rank.positions[page]);
+        wire_key_uint(out, "id", index->pages[page].id);
+        wire_key_double(out, "score", result->hits[i].score);
+        wire_key_uint(out, "length", search_length(&index->search, FIELD_BODY, page));
+        wire_key_uint(out, "rank", UINT64_C(1) + index->rank.positions[page]);
         if (!request->snippets)
             continue;
         if (query_late(query, SNIPPET_WORK)) {
@@ -201,10 +197,8 @@ static void answer(struct query *query, const struct search_request *request,
 {
     struct wire_out *out = query_answer(query);
     wire_map(out, 5);
-    wire_key(out, "hits");
-    wire_uint(out, result->matched);
-    wire_key(out, "hits_exact");
-    wire_bool(out, result->matched_all);
+    wire_key_uint(out, "hits", result->matched);
+    wire_key_bool(out, "hits_exact", result->matched_all);
     wire_key(out, "results");
     if (!put_results(query, request, result))
         return;
@@ -214,8 +208,7 @@ static void answer(struct query *query, const struct search_request *request,
         query_error_errno(query, rc);
         return;
     }
-    wire_key(out, "took_us");
-    wire_uint(out, now_us() - request->start_us);
+    wire_key_uint(out, "took_us", now_us() - request->start_us);
 }
 
 void query_search(struct query *query)
@@ -281,24 +274,15 @@ static void put_share(const struct explanation *x, const struct search_share *sh
     wire_map(out, 10);
     wire_key(out, "term");
     wire_str(out, text, used);
-    wire_key(out, "field");
-    wire_cstr(out, fields[share->field]);
-    wire_key(out, "occur");
-    wire_cstr(out, occurs[leaf->occur]);
-    wire_key(out, "tf");
-    wire_uint(out, share->tf);
-    wire_key(out, "df");
-    wire_uint(out, share->pages);
-    wire_key(out, "length");
-    wire_uint(out, share->length);
-    wire_key(out, "idf");
-    wire_double(out, share->idf);
-    wire_key(out, "boost");
-    wire_double(out, leaf->boost);
-    wire_key(out, "weight");
-    wire_double(out, share->weight);
-    wire_key(out, "contribution");
-    wire_double(out, leaf->occur == OCCUR_NOT ? 0 : share->score);
+    wire_key_cstr(out, "field", fields[share->field]);
+    wire_key_cstr(out, "occur", occurs[leaf->occur]);
+    wire_key_uint(out, "tf", share->tf);
+    wire_key_uint(out, "df", share->pages);
+    wire_key_uint(out, "length", share->length);
+    wire_key_double(out, "idf", share->idf);
+    wire_key_double(out, "boost", leaf->boost);
+    wire_key_double(out, "weight", share->weight);
+    wire_key_double(out, "contribution", leaf->occur == OCCUR_NOT ? 0 : share->score);
 }
 
 static void answer_explanation(const struct explanation *x, uint32_t page, double pagerank)
@@ -308,12 +292,9 @@ static void answer_explanation(const struct explanation *x, uint32_t page, doubl
     wire_map(out, 5);
     wire_key(out, "title");
     query_text(out, query_page_title(query, page));
-    wire_key(out, "id");
-    wire_uint(out, query->index->pages[page].id);
-    wire_key(out, "score");
-    wire_double(out, x->sum + pagerank);
-    wire_key(out, "pagerank");
-    wire_double(out, pagerank);
+    wire_key_uint(out, "id", query->index->pages[page].id);
+    wire_key_double(out, "score", x->sum + pagerank);
+    wire_key_double(out, "pagerank", pagerank);
     wire_key(out, "terms");
     wire_array(out, x->count);
     for (uint32_t i = 0; i < x->count; i++)

@@ -63,22 +63,15 @@ static void answer_page(struct query *query, const struct found_title *found)
     wire_map(out, 9);
     wire_key(out, "title");
     query_text(out, titles_text(&index->titles, page.title));
-    wire_key(out, "id");
-    wire_uint(out, page.id);
+    wire_key_uint(out, "id", page.id);
     wire_key(out, "redirect_from");
     query_redirect(query, found);
-    wire_key(out, "exact");
-    wire_bool(out, found->exact);
-    wire_key(out, "rank");
-    wire_uint(out, UINT64_C(1) + position);
-    wire_key(out, "score");
-    wire_double(out, score);
-    wire_key(out, "links");
-    wire_uint(out, links);
-    wire_key(out, "backlinks");
-    wire_uint(out, backlinks);
-    wire_key(out, "bytes");
-    wire_uint(out, page.block == PAGE_NO_TEXT ? 0 : page.element_bytes);
+    wire_key_bool(out, "exact", found->exact);
+    wire_key_uint(out, "rank", UINT64_C(1) + position);
+    wire_key_double(out, "score", score);
+    wire_key_uint(out, "links", links);
+    wire_key_uint(out, "backlinks", backlinks);
+    wire_key_uint(out, "bytes", page.block == PAGE_NO_TEXT ? 0 : page.element_bytes);
 }
 
 void query_lookup(struct query *query)
@@ -168,9 +161,7 @@ void query_prefix(struct query *query)
             query_text(out, query_page_title(query, vertex));
         else
             wire_nil(out);
-        wire_key(out, "rank");
-        wire_uint(out, UINT64_C(1) + index->rank.positions[vertex]);
-        wire_key(out, "score");
-        wire_double(out, index->rank.scores[vertex]);
+        wire_key_uint(out, "rank", UINT64_C(1) + index->rank.positions[vertex]);
+        wire_key_double(out, "score", index->rank.scores[vertex]);
     }
 }
