@@ -127,11 +127,6 @@ size_t ring_max_payload(const struct ring *ring)
     return max_payload(ring->capacity);
 }
 
-unsigned ring_readers(const struct ring *ring)
-{
-    return ring->readers;
-}
-
 static unsigned char *data_of(struct ring *ring)
 {
     return (unsigned char *)&ring->heads[ring->readers];

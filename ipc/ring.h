@@ -49,7 +49,6 @@ size_t ring_capacity_for(size_t payload, unsigned count);
 struct ring *ring_format(void *memory, size_t capacity, unsigned readers, uint64_t start);
 
 size_t ring_max_payload(const struct ring *ring);
-unsigned ring_readers(const struct ring *ring);
 
 /* --- Producer: one, with a private handle --------------------------------------------------- */
 

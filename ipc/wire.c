@@ -329,15 +329,6 @@ enum wire_type wire_type(const struct wire_in *in)
                                            : WIRE_STR;
 }
 
-bool wire_get_nil(struct wire_in *in)
-{
-    struct head head;
-    if (!take(in, WIRE_NIL, &head))
-        return false;
-    in->at += head.bytes;
-    return true;
-}
-
 bool wire_get_bool(struct wire_in *in, bool *value)
 {
     struct head head;

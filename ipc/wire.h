@@ -123,7 +123,6 @@ enum wire_type wire_type(const struct wire_in *in); /* of the next value */
  * wire_get_uint refuses negative integers; wire_get_double takes integers too. Strings and bins
  * point into the message. An array or map passes only if the message is long enough for its
  * count, so a count may be allocated for. */
-bool wire_get_nil(struct wire_in *in);
 bool wire_get_bool(struct wire_in *in, bool *value);
 bool wire_get_uint(struct wire_in *in, uint64_t *value);
 bool wire_get_int(struct wire_in *in, int64_t *value);

@@ -129,10 +129,9 @@ static void transpose(struct rows *to, const struct rows *from, uint32_t n)
             to->ids[to->offsets[from->ids[i] + 1]++] = v;
 }
 
-/* Drops repeated ids of ascending rows in place; returns how many. */
-static uint64_t drop_duplicates(struct rows *rows, uint32_t n)
+/* Drops repeated ids of ascending rows in place. */
+static void drop_duplicates(struct rows *rows, uint32_t n)
 {
-    const uint64_t before = rows->offsets[n];
     uint64_t kept = 0, start = 0;
     for (uint32_t v = 0; v < n; v++) {
         const uint64_t end = rows->offsets[v + 1];
@@ -143,7 +142,6 @@ static uint64_t drop_duplicates(struct rows *rows, uint32_t n)
         start = end;
         rows->offsets[v + 1] = kept;
     }
-    return before - kept;
 }
 
 static void shrink(struct rows *rows, uint64_t m)
@@ -173,7 +171,7 @@ int graph_build(struct graph_built *built, uint32_t vertex_count, struct arc_lis
         return rc;
     }
     transpose(&in, &out, n);
-    built->duplicates = drop_duplicates(&in, n);
+    drop_duplicates(&in, n);
     const uint64_t m = in.offsets[n];
     shrink(&in, m);
     shrink(&out, m);

@@ -47,7 +47,6 @@ void arc_list_fini(struct arc_list *list);
 struct graph_built {
     struct graph_view view; /* heap arrays, owned */
     uint64_t self_links;    /* dropped */
-    uint64_t duplicates;    /* dropped */
 };
 
 /* Counting sort by source, sort and deduplication of rows, transposition. Frees the list's chunks

@@ -21,7 +21,7 @@ static bool copy_value(struct wire_in *in, struct wire_out *out, unsigned depth)
     switch (wire_type(in)) {
     case WIRE_NIL:
         wire_nil(out);
-        return wire_get_nil(in);
+        return wire_skip(in);
     case WIRE_BOOL:
         if (!wire_get_bool(in, &flag))
             return false;
