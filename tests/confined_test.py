@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Workers of a running daemon are in their sandbox (tests/sandbox_test.c says what that is worth)."""
+import os
+import re
 import unittest
 
 from crash_test import children, name_of
@@ -18,6 +20,18 @@ def confinement(pid):
     return fields["Seccomp"], fields["NoNewPrivs"]
 
 
+def descriptors(pid):
+    """What it has open but for the standard ones."""
+    folder = f"/proc/{pid}/fd"
+    return [os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder) if int(fd) > 2]
+
+
+def writable_segments(pid):
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+        return {line.split("/dev/shm/")[1].split()[0] for line in maps
+                if "/dev/shm/forklore" in line and "w" in line.split()[1]}
+
+
 class Confined(unittest.TestCase):
     def workers(self, daemon, name):
         return [pid for pid in children(daemon.process.pid) if name_of(pid) == name]
@@ -30,6 +44,7 @@ class Confined(unittest.TestCase):
             self.assertEqual(len(found), 2)
             for pid in found:
                 self.assertEqual(confinement(pid), ("2", "1"))
+            self.assert_nothing_but_their_own(found)
             seen, job = set(), {"state": "done", "id": 0}
             while not seen:
                 if job["state"] not in ("queued", "running"):  # it was too quick for us
@@ -43,6 +58,19 @@ class Confined(unittest.TestCase):
             self.assertEqual(confinement(daemon.process.pid), ("0", "0"))
             # What they serve with: text from the file, and memory for it.
             self.assertIn("leads to", str(rpc.call("page", "Alpha", "text")))
+
+    def assert_nothing_but_their_own(self, workers):
+        """They write to their channel and to the coordinator's bell, and read the index."""
+        channels = set()
+        for pid in workers:
+            for link in descriptors(pid):
+                self.assertRegex(link, r"\Aanon_inode:|/small\.flk\Z")
+            writable = writable_segments(pid)
+            own = {name for name in writable if re.search(r"-worker[0-9]+\Z", name)}
+            self.assertEqual(len(own), 1, writable)
+            self.assertEqual([name.rpartition(".")[2] for name in writable - own], ["bell"])
+            channels |= own
+        self.assertEqual(len(channels), len(workers))
 
     def test_none_where_none_is_wanted_or_possible(self):
         for options in ("--no-sandbox",), ("--workers", "threads:2"):

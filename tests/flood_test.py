@@ -9,7 +9,7 @@ import unittest
 
 import msgpack
 
-from harness import PATIENCE_S, UNDER, WORKERS, Daemon, small_index, synthetic_index
+from harness import PATIENCE_S, UNDER, WORKERS, Daemon, small_index, synthetic_index, wait_for
 
 
 class Floods(unittest.TestCase):
@@ -49,6 +49,19 @@ class Floods(unittest.TestCase):
                                for i in range(60)))
             for _ in range(50):
                 self.assertEqual(quiet.call("lookup", title)["title"], title)
+            slow.close()
+
+    def test_who_never_reads_is_dropped(self):
+        """What was asked for before anything was unsent may come: up to 64 MiB of it."""
+        with Daemon(synthetic_index(2000), "--workers", WORKERS, "--max-queue", "4096",
+                    "--max-in-flight", "2048") as daemon, daemon.connect() as quiet:
+            answer_bytes = len(msgpack.packb(quiet.call("export", "links", 0, 10000)))
+            slow = daemon.connect()
+            slow.send(b"".join(msgpack.packb([0, i, "export", ["links", 0, 10000]])
+                               for i in range((80 << 20) // answer_bytes)))
+            wait_for(lambda: quiet.call("status")["connections"] == 1, "dropping the connection")
+            self.assertRegex(daemon.log(), r"connection=\d+ event=dropped unsent=\d+\n")
+            self.assertEqual(quiet.call("ping"), "pong")
             slow.close()
 
     def test_half_frames_and_the_dead(self):
@@ -102,6 +115,40 @@ class Descriptors(unittest.TestCase):
             idle[count // 2].sendall(msgpack.packb([0, 9, "ping", []]))
             self.assertEqual(msgpack.unpackb(idle[count // 2].recv(100))[:2], [1, 9])
             for connection in idle:
+                connection.close()
+
+    def limited(self, limits):
+        return Daemon(small_index(), under=["sh", "-c", f'ulimit {limits}; exec "$0" "$@"'])
+
+    def test_the_limit_is_raised(self):
+        """Of a limit that may be raised as much is used as is needed."""
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 1000:
+            self.skipTest("the limit may not be raised")
+        with self.limited("-Sn 64") as daemon:
+            connections = [daemon.connect() for _ in range(200)]
+            for connection in connections:
+                self.assertEqual(connection.call("ping"), "pong")
+            for connection in connections:
+                connection.close()
+
+    def test_some_are_kept(self):
+        """However many come: there are enough for the daemon's own work."""
+        with self.limited("-n 100") as daemon, daemon.connect() as rpc:
+            refused, connections = 0, []
+            for _ in range(120):
+                connection = daemon.connect()
+                connections.append(connection)
+                try:
+                    connection.send([0, 1, "ping", []])
+                    connection.answer(1)
+                except (EOFError, BrokenPipeError, ConnectionResetError):
+                    refused += 1
+            self.assertGreater(refused, 0)
+            self.assertGreater(len(connections) - refused, 10)
+            self.assertNotIn("event=accept-failed", daemon.log())
+            self.assertGreater(rpc.call("reload")["generation"], 1)
+            self.assertEqual(rpc.pagerank(workers=4)["state"], "done")
+            for connection in connections:
                 connection.close()
 
     def test_no_descriptors_left(self):

@@ -19,9 +19,11 @@
 
 #include <cmocka.h>
 
-/* The C library's openat() and copy_file_range(), as image_write.c sees them: file systems without
- * nameless files, and pairs of them that cannot copy between each other. */
+/* The C library's openat(), copy_file_range() and fsync(), as image_write.c sees them: file systems
+ * without nameless files, pairs of them that cannot copy between each other, and a disk that fails
+ * at the n-th time it is to have everything (0: never). */
 static bool refuse_tmpfile, refuse_copy;
+static unsigned failing_fsync, fsyncs;
 
 int openat(int folder, const char *path, int flags, ...)
 {
@@ -44,6 +46,15 @@ ssize_t copy_file_range(int from, off_t *in, int to, off_t *out, size_t bytes, u
     }
     /* Short copies are within the contract. */
     return syscall(SYS_copy_file_range, from, in, to, out, bytes > 5000 ? 5000 : bytes, flags);
+}
+
+int fsync(int fd)
+{
+    if (++fsyncs == failing_fsync) {
+        errno = EIO;
+        return -1;
+    }
+    return (int)syscall(SYS_fsync, fd);
 }
 
 #define TITLE_BYTES_COUNT 1000
@@ -420,6 +431,28 @@ static void test_image_write_keeps_the_old_file_when_it_fails(void **state)
     close(fd);
 }
 
+/* The file before it has its name, and then its folder. */
+static void test_image_write_is_on_disk_when_it_is_done(void **state)
+{
+    (void)state;
+    const int fd = text_fd();
+    for (int i = 0; i < 2; i++) {
+        refuse_tmpfile = i;
+        put_old_file();
+        fsyncs = 0;
+        failing_fsync = 1;
+        expect_write_fails(fd, TEXT_COUNT, "cannot bring the bytes to disk");
+        expect_old_file_alone();
+        fsyncs = 0;
+        failing_fsync = 2;
+        expect_write_fails(fd, TEXT_COUNT, "cannot bring its folder to disk");
+        assert_int_equal(files_in_folder(), 1);
+    }
+    refuse_tmpfile = false;
+    failing_fsync = 0;
+    close(fd);
+}
+
 static void test_image_write_says_why_a_place_is_impossible(void **state)
 {
     (void)state;
@@ -464,6 +497,7 @@ int main(void)
         cmocka_unit_test(test_image_write_without_nameless_files),
         cmocka_unit_test(test_image_write_without_copy_file_range),
         cmocka_unit_test(test_image_write_keeps_the_old_file_when_it_fails),
+        cmocka_unit_test(test_image_write_is_on_disk_when_it_is_done),
         cmocka_unit_test(test_image_write_says_why_a_place_is_impossible),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -4,10 +4,28 @@ import ctypes
 import os
 import socket
 import stat
+import subprocess
+import sys
 import unittest
 
-from harness import Connection, Daemon, FORKLORED, run, synthetic_index, wait_for
+from harness import (PATIENCE_S, Connection, Daemon, FORKLORED, run, synthetic_index, wait_for)
 from start_fixture import At, StartTest
+
+NOBODY = 65534
+# Says ping as this user, and prints what the answer is.
+AS_NOBODY = f"""
+import os, socket, sys
+os.setgroups([])
+os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
+os.setresuid({NOBODY}, {NOBODY}, {NOBODY})
+with socket.socket(socket.AF_UNIX) as daemon:
+    daemon.connect(sys.argv[1])
+    try:
+        daemon.sendall(b"\\x94\\x00\\x01\\xa4ping\\x90")
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    print(daemon.recv(1000))
+"""
 
 
 def without_root_powers():
@@ -75,6 +93,22 @@ class Sockets(StartTest):
         for options, mode in ([], 0o600), (["--socket-mode", "0660"], 0o660):
             with At(self.path, "--socket", self.path, "--index", self.index, *options):
                 self.assertEqual(stat.S_IMODE(os.stat(self.path).st_mode), mode)
+
+    def test_another_user(self):
+        """Whom the mode does not let in is refused, even if somebody has opened the door."""
+        if os.geteuid() != 0:
+            self.skipTest("needs to become another user")
+        os.chmod(self.folder, 0o755)
+        os.chmod(os.path.dirname(self.folder), 0o755)
+        for options, lets_in in ([], False), (["--socket-mode", "0666"], True):
+            with At(self.path, "--socket", self.path, "--index", self.index, *options) as daemon:
+                os.chmod(self.path, 0o666)
+                done = subprocess.run([sys.executable, "-c", AS_NOBODY, self.path], capture_output=True,
+                                      timeout=PATIENCE_S, check=False)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertEqual(b"forbidden" in done.stdout, not lets_in, done.stdout)
+                self.assertEqual(b"pong" in done.stdout, lets_in, done.stdout)
+                self.assert_serves(daemon)
 
     def test_in_use_by_a_living_daemon(self):
         with At(self.path, "--socket", self.path, "--index", self.index) as first:
