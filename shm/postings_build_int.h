@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What gathering words (postings_build.c), runs of them (postings_run.c) and encoding lists
- * (postings_encode.c) share.
+ * What postings_build.c is made of: gathering words (postings_gather.c), runs of them
+ * (postings_run.c) and encoding lists (postings_encode.c).
  *
  * Gathered occurrences of a word are a byte string: per occurrence varint(2 * distance from the
  * position before, in the same page; the position itself for a page's first | 1 if first), and
@@ -24,6 +24,26 @@ struct gathered_word {
     const unsigned char *data;
     size_t bytes;
 };
+
+/* --- Gathering (postings_gather.c) ----------------------------------------------------------- */
+
+#define GATHERER_BYTES_MAX ((size_t)UINT32_MAX - 2048) /* what it can hold */
+
+struct gatherer; /* words of pages and where they occur */
+
+int gatherer_create(struct gatherer **gatherer); /* -ENOMEM */
+void gatherer_destroy(struct gatherer **gatherer);
+/* The words of one field of a page, pages in ascending order; `stemmer` and `places` may be NULL.
+ * *count: how many. -ENOMEM. */
+int gather_text(struct gatherer *gatherer, struct stemmer *stemmer, uint32_t page,
+                enum search_field field, const char *text, size_t length,
+                const struct word_places *places, uint32_t *count);
+size_t gatherer_bytes(const struct gatherer *gatherer);
+uint32_t gatherer_count(const struct gatherer *gatherer); /* of different words */
+/* Calls take() with each word, in ascending order of keys; what is not 0 ends it. */
+typedef int gathered_fn(void *owner, const struct gathered_word *word, struct fault *why);
+int gathered_each(struct gatherer *gatherer, gathered_fn *take, void *owner, struct fault *why);
+void gatherer_clear(struct gatherer *gatherer); /* keeps memory for the next run */
 
 /* --- Runs (postings_run.c) ------------------------------------------------------------------- */
 
