@@ -137,6 +137,7 @@ lint:
 
 $(BUILD)/bench/%.o: bench/%.cc Makefile
 	$(Q)mkdir -p $(@D) && echo "  CXX   $@" && $(CXX) -std=c++17 -Wall -Wextra $(CFLAGS) -c -o $@ $<
+$(BUILD)/bench/load: $(BUILD)/bench/load_keys.o
 $(BUILD)/bench/titles: $(BUILD)/bench/titles.o $(BUILD)/bench/titles_map.o $(LIBRARY)
 	$(Q)echo "  LD    $@" && $(CXX) $(CFLAGS) $(LDFLAGS) -pthread -o $@ $^ $(ALL_LIBS)
 

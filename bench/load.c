@@ -10,39 +10,19 @@
  * redis-benchmark does. Open loop (-r): requests are due at a fixed rate whatever the server does,
  * and a latency counts from when its request was due.
  */
+#include "bench/load.h"
 #include "ipc/loop.h"
-#include "ipc/rpc.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define KEYS_MAX     10000
 #define PIPELINE_MAX 1024
-#define ECHO_BYTES   64
-#define MSGID_BASE   UINT32_C(0x80000000) /* so that a msgid always takes five bytes */
-#define MSGID_AT     3                    /* in both kinds of frames: 94 00|01 ce, four bytes */
-#define TOOK         "\xa7took_us"
 #define NS_PER_S     UINT64_C(1000000000)
-
-enum protocol { RPC, RESP, ECHO };
-
-struct text {
-    char *bytes;
-    size_t length;
-};
-
-struct key {
-    struct text request, answer;
-    size_t
-        took_at; /* where the answer tells how long it took, which is no part of it; 0: nowhere */
-};
 
 struct slot {
     const struct key *key;
@@ -70,43 +50,19 @@ struct histogram {
 };
 
 struct load {
-    enum protocol protocol;
-    bool frames;
-    const char *path, *method;
+    struct keys keys;
     unsigned connection_count, pipeline;
     double seconds, warm_up_seconds, rate;
     struct loop *loop;
-    struct key *keys;
-    size_t key_count;
     struct connection *connections;
     uint64_t random;
     struct histogram latencies;
     uint64_t answers, answer_bytes;
     bool counting;
     struct loop_op tick_op;
-    uint64_t due_ns, period_ns, late;
+    uint64_t due_ns, period_ns;
     unsigned next_connection;
 };
-
-static _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static _Noreturn void die(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    fputs("load: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    exit(1);
-}
-
-static void *must(void *memory)
-{
-    if (!memory)
-        die("out of memory");
-    return memory;
-}
 
 /* --- Latencies ------------------------------------------------------------------------------- */
 
@@ -145,163 +101,6 @@ static double percentile(const struct histogram *histogram, double share)
     return (double)histogram->most / 1e3;
 }
 
-/* --- Keys: what is asked, and what has to come back ------------------------------------------ */
-
-static struct text text_of(const void *bytes, size_t length)
-{
-    struct text text = {must(malloc(length + 1)), length};
-    memcpy(text.bytes, bytes, length);
-    text.bytes[length] = '\0';
-    return text;
-}
-
-static int dial(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path)
-        die("%s: too long a path", path);
-    memcpy(address.sun_path, path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        die("cannot connect to %s: %s", path, strerror(errno));
-    return fd;
-}
-
-static void send_all(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t n = send(fd, bytes, length, MSG_NOSIGNAL);
-        if (n <= 0)
-            die("cannot send: %s", strerror(errno));
-        bytes += n;
-        length -= (size_t)n;
-    }
-}
-
-static void put_msgid(char *frame, uint32_t msgid)
-{
-    for (unsigned i = 0; i < 4; i++)
-        frame[MSGID_AT + i] = (char)(msgid >> (24 - 8 * i));
-}
-
-/* The whole answer to one request of MessagePack-RPC. */
-static struct text ask(int fd, const struct text *request)
-{
-    static char answer[1 << 20];
-    size_t length = 0;
-    struct wire_scan scan = {0};
-    send_all(fd, request->bytes, request->length);
-    for (;;) {
-        ssize_t n = recv(fd, answer + length, sizeof answer - length, 0);
-        if (n <= 0)
-            die("no answer: %s", strerror(errno));
-        length += (size_t)n;
-        int64_t whole = wire_scan(&scan, answer, length, sizeof answer);
-        if (whole < 0)
-            die("an answer is broken");
-        if (whole > 0)
-            return text_of(answer, (size_t)whole);
-    }
-}
-
-static void learn_answer(int fd, struct key *key, const char *what)
-{
-    key->answer = ask(fd, &key->request);
-    if ((unsigned char)key->answer.bytes[MSGID_AT + 4] != 0xc0)
-        die("%s is answered with an error", what);
-    const char *took = memmem(key->answer.bytes, key->answer.length, TOOK, strlen(TOOK));
-    key->took_at = took ? (size_t)(took - key->answer.bytes) + strlen(TOOK) : 0;
-}
-
-static void make_rpc_key(struct load *load, int fd, struct key *key, const char *title)
-{
-    struct wire_out out;
-    wire_out_init(&out);
-    rpc_request(&out, MSGID_BASE, load->method);
-    wire_array(&out, 1);
-    wire_cstr(&out, title);
-    key->request = text_of(out.data, out.bytes);
-    wire_out_fini(&out);
-    learn_answer(fd, key, title);
-}
-
-static void make_resp_key(int fd, struct key *key, const char *title)
-{
-    char *bytes, value[ECHO_BYTES + 1];
-    unsigned filled = 0;
-    while (filled < ECHO_BYTES)
-        filled += (unsigned)snprintf(value + filled, sizeof value - filled, "%s.", title);
-    int length = asprintf(&bytes, "*3\r\n$3\r\nSET\r\n$%zu\r\n%s\r\n$%d\r\n%s\r\n", strlen(title),
-                          title, ECHO_BYTES, value);
-    if (length < 0)
-        die("out of memory");
-    char ok[5];
-    send_all(fd, bytes, (size_t)length);
-    free(bytes);
-    if (recv(fd, ok, sizeof ok, MSG_WAITALL) != sizeof ok || memcmp(ok, "+OK\r\n", 5) != 0)
-        die("SET failed");
-    length = asprintf(&bytes, "*2\r\n$3\r\nGET\r\n$%zu\r\n%s\r\n", strlen(title), title);
-    key->request = (struct text){must(bytes), (size_t)length};
-    length = asprintf(&bytes, "$%d\r\n%s\r\n", ECHO_BYTES, value);
-    key->answer = (struct text){must(bytes), (size_t)length};
-}
-
-/* Whole requests, one behind the other, each with a msgid of four bytes. */
-static void take_frames(struct load *load, int fd, FILE *in)
-{
-    static char file[64 << 20];
-    const size_t length = fread(file, 1, sizeof file, in);
-    char number[32];
-    for (size_t at = 0; at < length && load->key_count < KEYS_MAX;) {
-        struct wire_scan scan = {0};
-        int64_t whole = wire_scan(&scan, file + at, length - at, length - at);
-        if (whole <= MSGID_AT + 4 || memcmp(file + at, "\x94\x00\xce", MSGID_AT) != 0)
-            die("byte %zu of the requests does not begin one", at);
-        struct key *key = &load->keys[load->key_count++];
-        key->request = text_of(file + at, (size_t)whole);
-        put_msgid(key->request.bytes, MSGID_BASE);
-        snprintf(number, sizeof number, "request %zu", load->key_count);
-        learn_answer(fd, key, number);
-        at += (size_t)whole;
-    }
-}
-
-static void take_titles(struct load *load, int fd, FILE *in)
-{
-    char line[2048];
-    while (load->key_count < KEYS_MAX && fgets(line, sizeof line, in)) {
-        line[strcspn(line, "\n")] = '\0';
-        struct key *key = &load->keys[load->key_count++];
-        if (load->protocol == RPC) {
-            make_rpc_key(load, fd, key, line);
-        } else if (load->protocol == RESP) {
-            make_resp_key(fd, key, line);
-        } else {
-            char bytes[ECHO_BYTES] = {0};
-            memcpy(bytes, line, strnlen(line, sizeof bytes));
-            key->request = key->answer = text_of(bytes, sizeof bytes);
-        }
-    }
-}
-
-static void make_keys(struct load *load, const char *keys_path)
-{
-    FILE *in = fopen(keys_path, "re");
-    if (!in)
-        die("cannot open %s: %s", keys_path, strerror(errno));
-    load->keys = must(calloc(KEYS_MAX, sizeof *load->keys));
-    int fd = load->protocol == ECHO ? -1 : dial(load->path);
-    if (load->frames)
-        take_frames(load, fd, in);
-    else
-        take_titles(load, fd, in);
-    fclose(in);
-    if (fd >= 0)
-        close(fd);
-    if (load->key_count == 0)
-        die("%s is empty", keys_path);
-}
-
 /* --- Requests -------------------------------------------------------------------------------- */
 
 static const struct key *random_key(struct load *load)
@@ -309,7 +108,7 @@ static const struct key *random_key(struct load *load)
     load->random ^= load->random << 13;
     load->random ^= load->random >> 7;
     load->random ^= load->random << 17;
-    return &load->keys[(load->random >> 32) * load->key_count >> 32];
+    return &load->keys.all[(load->random >> 32) * load->keys.count >> 32];
 }
 
 static uint32_t get_msgid(const char *frame)
@@ -334,7 +133,7 @@ static void add_request(struct connection *connection, uint64_t since_ns)
     }
     char *frame = connection->out + connection->out_bytes;
     memcpy(frame, request->bytes, request->length);
-    if (load->protocol == RPC)
+    if (load->keys.protocol == RPC)
         put_msgid(frame, MSGID_BASE | id);
     else
         connection->queue[(connection->queue_first + in_flight) % PIPELINE_MAX] = id;
@@ -373,42 +172,12 @@ static void flush(struct load *load)
 /* The slot that the answer at `data` is for; its first bytes are there. */
 static unsigned answered_slot(const struct connection *connection, const char *data)
 {
-    if (connection->load->protocol != RPC)
+    if (connection->load->keys.protocol != RPC)
         return connection->queue[connection->queue_first];
     uint32_t id = get_msgid(data) - MSGID_BASE;
     if (memcmp(data, "\x94\x01\xce", 3) != 0 || id >= connection->load->pipeline)
         die("an answer has a head that nobody asked for");
     return id;
-}
-
-/* Of an unsigned integer in MessagePack with this first byte. */
-static size_t integer_bytes(char first)
-{
-    const unsigned head = (unsigned char)first;
-    return head >= 0xcc && head <= 0xcf ? 1 + (1U << (head - 0xcc)) : 1;
-}
-
-/* Of the answer that begins at `data`; more than `bytes` if it is not all there. */
-static size_t length_of_answer(const struct key *key, const char *data, size_t bytes)
-{
-    const size_t length = key->answer.length, at = key->took_at;
-    if (at == 0)
-        return length;
-    if (bytes <= at)
-        return bytes + 1;
-    return length - integer_bytes(key->answer.bytes[at]) + integer_bytes(data[at]);
-}
-
-static bool is_expected(const struct load *load, const struct key *key, const char *data)
-{
-    const char *answer = key->answer.bytes;
-    const size_t from = load->protocol == RPC ? MSGID_AT + 4 : 0, length = key->answer.length;
-    if (key->took_at == 0)
-        return memcmp(answer + from, data + from, length - from) == 0;
-    const size_t skip = key->took_at + integer_bytes(answer[key->took_at]);
-    return memcmp(answer + from, data + from, key->took_at - from) == 0 &&
-           memcmp(answer + skip, data + key->took_at + integer_bytes(data[key->took_at]),
-                  length - skip) == 0;
 }
 
 /* Takes whole answers; returns their bytes. */
@@ -424,10 +193,10 @@ static size_t take_answers(struct connection *connection, const char *data, size
         struct slot *slot = &connection->slots[id];
         if (!slot->since_ns)
             die("a request is answered twice");
-        const size_t length = length_of_answer(slot->key, data + at, bytes - at);
+        const size_t length = key_answer_bytes(slot->key, data + at, bytes - at);
         if (bytes - at < length)
             break;
-        if (!is_expected(load, slot->key, data + at))
+        if (!key_is_answer(slot->key, load->keys.protocol, data + at))
             die("a wrong answer to \"%.*s\"", (int)slot->key->request.length,
                 slot->key->request.bytes);
         at += length;
@@ -511,7 +280,7 @@ static void connect_all(struct load *load)
     load->connections = must(calloc(load->connection_count, sizeof *load->connections));
     for (unsigned c = 0; c < load->connection_count; c++) {
         struct connection *connection = &load->connections[c];
-        *connection = (struct connection){.load = load, .fd = dial(load->path)};
+        *connection = (struct connection){.load = load, .fd = dial(load->keys.path)};
         connection->recv_op = (struct loop_op){.fn = on_recv, .owner = connection};
         connection->send_op = (struct loop_op){.fn = on_send, .owner = connection};
         for (unsigned i = 0; i < load->pipeline; i++)
@@ -579,7 +348,7 @@ static _Noreturn void usage(void)
 int main(int argc, char **argv)
 {
     static const char *const protocols[] = {"rpc", "resp", "echo"};
-    struct load load = {.method = "lookup",
+    struct load load = {.keys.method = "lookup",
                         .connection_count = 16,
                         .pipeline = 1,
                         .seconds = 1,
@@ -604,7 +373,7 @@ int main(int argc, char **argv)
             load.rate = atof(optarg);
             break;
         case 'm':
-            load.method = optarg;
+            load.keys.method = optarg;
             break;
         default:
             usage();
@@ -613,13 +382,13 @@ int main(int argc, char **argv)
     if (argc - optind != 3 || load.connection_count == 0 || load.pipeline == 0 ||
         load.pipeline > PIPELINE_MAX)
         usage();
-    load.frames = strcmp(argv[optind], "frames") == 0;
-    while (!load.frames && strcmp(argv[optind], protocols[load.protocol]) != 0) {
-        if (++load.protocol > ECHO)
+    load.keys.frames = strcmp(argv[optind], "frames") == 0;
+    while (!load.keys.frames && strcmp(argv[optind], protocols[load.keys.protocol]) != 0) {
+        if (++load.keys.protocol > ECHO)
             usage();
     }
-    load.path = argv[optind + 1];
-    make_keys(&load, argv[optind + 2]);
+    load.keys.path = argv[optind + 1];
+    keys_make(&load.keys, argv[optind + 2]);
     run(&load);
     return 0;
 }
