@@ -14,6 +14,7 @@
 #define OPEN_MAX     4  /* words that a word* stands for, the most frequent ones */
 #define OPEN_SEEN    64 /* of so many */
 #define ANCHORS_MAX  64
+#define POSITIONS    256 /* room for so many at first */
 #define NEAR_WORDS   24
 #define MARGIN_BYTES 160 /* how far off a guess of where in its passage a word is may be */
 #define BEFORE_BYTES 120 /* what a snippet may show before the first word */
@@ -86,8 +87,12 @@ int snippet_maker_create(struct snippet_maker **maker, const struct index_view *
     m->stemmer = stemmer;
     m->query = query;
     m->sought_count = 0;
-    m->positions = NULL;
-    m->position_capacity = 0;
+    m->positions = malloc(POSITIONS * sizeof *m->positions);
+    m->position_capacity = POSITIONS;
+    if (!m->positions) {
+        snippet_maker_destroy(maker);
+        return -ENOMEM;
+    }
     for (uint32_t i = 0; i < query->leaf_count; i++) {
         const struct search_leaf *leaf = &query->leaves[i];
         if (leaf->occur == OCCUR_NOT || leaf->in_title)
@@ -124,7 +129,7 @@ static int find_positions(struct snippet_maker *m, uint32_t page)
         postings_open(p, &s->entry);
         s->count = postings_seek(p, page) == page ? postings_tf(p) : 0;
         if (used + s->count > m->position_capacity) {
-            const size_t grown = 2 * (used + s->count) + 256;
+            const size_t grown = 2 * (used + s->count);
             uint32_t *positions = reallocarray(m->positions, grown, sizeof *positions);
             if (!positions)
                 return -ENOMEM;
