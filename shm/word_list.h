@@ -14,7 +14,7 @@
 #include <assert.h>
 #include <stdbool.h>
 
-#define WORDS_PER_BLOCK 32
+#define WORDS_PER_BLOCK 64
 #define WORD_NAME_FIELD '\x01'
 #define WORD_KEY_BYTES  (WORD_MAX_BYTES + 1)
 
