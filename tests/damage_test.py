@@ -138,11 +138,12 @@ class Header(DamageTest):
         def field(name, change):
             return lambda image: image.set(name, change(image.get(name)))
 
+        ours = self.image().get("version_major")
         lies = [
             (field("magic", lambda x: int.from_bytes(x.to_bytes(8, "little"), "big")),
              "other byte order"),
-            (field("version_major", lambda _: 3), "layout version 3.0 cannot be read"),
-            (field("version_major", lambda _: 1), "layout version 1.0 cannot be read"),
+            *((field("version_major", lambda _, other=other: other),
+               f"layout version {other}.0 cannot be read") for other in (ours - 1, ours + 1)),
             (field("endian", lambda _: 0x04030201), "wrong byte order"),
             (field("total_bytes", lambda x: x + 64), "cut short: the header says"),
             (field("total_bytes", lambda x: x - 64), "too long: the header says"),
