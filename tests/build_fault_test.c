@@ -198,6 +198,7 @@ static void test_build_reports_a_full_disk(void **state)
         assert_int_equal(rc, -EFBIG);
         assert_non_null(strstr(why.text, strerror(EFBIG)));
         assert_non_null(strstr(why.text, folder));
+        assert_int_equal(strstr(why.text, "writing article text") != NULL, i == 0);
         expect_older(output);
     }
 }

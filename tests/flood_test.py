@@ -163,6 +163,10 @@ class Descriptors(unittest.TestCase):
                 waiting.append(connection)
                 self.assertLess(len(waiting), 100)
                 self.assertEqual(rpc.call("ping"), "pong")
+            # However much room it was that somebody made meanwhile, now there is none.
+            for _ in range(5):
+                waiting.append(daemon.connect())
+                waiting[-1].send([0, 1, "ping", []])
             # Those who are in are served, and it does not spin.
             spent, since = processor_seconds(daemon.process.pid), time.monotonic()
             time.sleep(1)

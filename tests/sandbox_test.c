@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -376,6 +377,19 @@ static int die_of_an_invariant(void)
     return 0;
 }
 
+static int no_new_privs(void)
+{
+    return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
+}
+
+/* First of all, and whatever else there is: not because some layer cannot do without. */
+static void test_gains_no_privileges(void **state)
+{
+    (void)state;
+    assert_int_equal(in_sandbox(SANDBOX_NONE, no_new_privs), 0);
+    assert_int_equal(in_sandbox(SANDBOX_LANDLOCK, no_new_privs), 1);
+}
+
 static void test_lives(void **state)
 {
     (void)state;
@@ -460,6 +474,7 @@ int main(void)
         cmocka_unit_test(test_refuses),
         cmocka_unit_test(test_cannot_write_to_the_segment),
         cmocka_unit_test(test_io_uring_leads_not_around),
+        cmocka_unit_test(test_gains_no_privileges),
         cmocka_unit_test(test_lives),
         cmocka_unit_test(test_names),
     };
