@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Faults for the daemon under test, by LD_PRELOAD: a worker process does not start, or what it reads
- * of the index file's text goes wrong, or it dies instead of ringing a bell, as FORKLORE_FAULT says.
- * It does start where FORKLORE_FAULT_FILE names a file that is not there. The coordinator is as ever.
+ * Faults for the daemon under test, by LD_PRELOAD: a worker process does not start, or what it
+ * reads of the index file's text goes wrong, or it dies instead of ringing a bell, as
+ * FORKLORE_FAULT says. It does start where FORKLORE_FAULT_FILE names a file that is not there. The
+ * coordinator is as ever.
  */
 #include <dlfcn.h>
 #include <errno.h>
