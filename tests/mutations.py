@@ -176,11 +176,6 @@ MUTATIONS = (
      "    t->fd = openat(t->folder_fd, t->base, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);\n"
      "    if (t->fd >= 0)\n        return 0;\n",
      "build_fault_test"),
-    ("... and killed at any moment, the old one is whole", "shm/image_write.c",
-     "    /* Giving a nameless file its name goes through /proc. */\n",
-     "    t->fd = openat(t->folder_fd, t->base, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);\n"
-     "    if (t->fd >= 0)\n        return 0;\n",
-     "atomic Killed.test_builds"),
     ("an index file is on disk before it has its name", "shm/image_write.c",
      "    if (fsync(t->fd) < 0)\n", "    if (false)\n",
      "image_test"),
