@@ -7,7 +7,8 @@ import subprocess
 import time
 import unittest
 
-from harness import BUILD, DATA, ROOT, UNDER, Daemon, build_index, run, scratch, FORKLORE, FORKLORED
+from harness import (BUILD, DATA, ROOT, UNDER, Daemon, DaemonTest, build_index, run, scratch, FORKLORE,
+                     FORKLORED)
 
 WIKISPEEDIA = os.path.join(DATA, "wikispeedia-pages-articles-multistream.xml.bz2")
 
@@ -35,19 +36,12 @@ def exported_scores(connection):
 
 
 @unittest.skipUnless(os.path.exists(WIKISPEEDIA), f"no {WIKISPEEDIA}")
-class Wikispeedia(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.index = wikispeedia_index()
-        cls.daemon = Daemon(cls.index, "--workers", "processes:2")
+class Wikispeedia(DaemonTest):
+    OPTIONS = ["--workers", "processes:2"]
 
     @classmethod
-    def tearDownClass(cls):
-        cls.daemon.stop()
-
-    def setUp(self):
-        self.rpc = self.daemon.connect()
-        self.addCleanup(self.rpc.close)
+    def index(cls):
+        return wikispeedia_index()
 
     def distance_to_gold(self, **options):
         job = self.rpc.pagerank(iterations=1000, publish=True, **options)
@@ -58,7 +52,7 @@ class Wikispeedia(unittest.TestCase):
         return sum(abs(scores[title] - score) for title, score in gold), mine, gold
 
     def test_index_is_whole(self):
-        done = run(FORKLORED, "verify", self.index)
+        done = run(FORKLORED, "verify", self.index())
         self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def test_links_are_the_gold_exactly(self):
@@ -114,7 +108,7 @@ class Wikispeedia(unittest.TestCase):
         self.assertLessEqual(used[-1], 1, used)
 
     def test_reload_keeps_answering(self):
-        self.assertGreater(self.rpc.call("reload", self.index)["generation"], 1)
+        self.assertGreater(self.rpc.call("reload", self.index())["generation"], 1)
         self.assertEqual(self.rpc.call("lookup", "Europe")["title"], "Europe")
 
 

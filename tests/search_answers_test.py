@@ -6,8 +6,7 @@ import os
 import unittest
 
 from cli_test import DONE, NOT_FOUND, REFUSED, USAGE, on_terminal
-from harness import (FORKLORE, FORKLORED, WORKERS, Daemon, RpcError, build_index, page_element, run,
-                     scratch)
+from harness import FORKLORE, FORKLORED, DaemonTest, RpcError, page_element, run, scratch
 
 TEXTS = {
     "Fish": "A fish swims. '''Machines''' do not.\n\nThe fish was connected to [[Bread]].",
@@ -32,19 +31,7 @@ def index_of(name, texts, *options):
     return index
 
 
-class SearchTest(unittest.TestCase):
-    @classmethod
-    def serve(cls, index):
-        cls.daemon = Daemon(index, "--workers", WORKERS)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.daemon.stop()
-
-    def setUp(self):
-        self.rpc = self.daemon.connect()
-        self.addCleanup(self.rpc.close)
-
+class SearchTest(DaemonTest):
     def titles(self, query, **options):
         return [r["title"] for r in self.rpc.call("search", query=query, **options)["results"]]
 
@@ -58,8 +45,8 @@ class SearchTest(unittest.TestCase):
 
 class Answers(SearchTest):
     @classmethod
-    def setUpClass(cls):
-        cls.serve(index_of("answers", TEXTS))
+    def index(cls):
+        return index_of("answers", TEXTS)
 
     def test_everything_a_result_tells(self):
         answer = self.rpc.call("search", query="fish", exact_hits=True)
@@ -157,8 +144,8 @@ class Answers(SearchTest):
 
 class Stems(SearchTest):
     @classmethod
-    def setUpClass(cls):
-        cls.serve(index_of("stems", TEXTS, "--stem", "english"))
+    def index(cls):
+        return index_of("stems", TEXTS, "--stem", "english")
 
     def test_stems_are_found(self):
         self.assertEqual(set(self.titles("connects")), {"Fish", "Bread"})
@@ -190,11 +177,11 @@ class Stems(SearchTest):
 
 class EverythingAndNothing(SearchTest):
     @classmethod
-    def setUpClass(cls):
+    def index(cls):
         cls.words = [f"word{i}" for i in range(1100)]
         texts = {f"Page {i}": " ".join(["every"] + cls.words[i % 50::50]) + " everywhere"
                  for i in range(PAGES_OF_ALL)}
-        cls.serve(index_of("all", texts))
+        return index_of("all", texts)
 
     def test_a_wildcard_that_matches_everything(self):
         for query in "e*", "e* w*", "+e* +w*", "e* -word1":
