@@ -38,21 +38,26 @@ static void mark_dirty(struct session *session)
     session->host->dirty = session;
 }
 
+static void drop(struct session *session, const char *why)
+{
+    fprintf(stderr, "forklored: connection=%llu event=dropped unsent=%zu error=\"%s\"\n",
+            (unsigned long long)session->id, unsent_bytes(session), why);
+    session->failed = true;
+    mark_dirty(session);
+}
+
 static void send_bytes(struct session *session, const void *frame, size_t bytes)
 {
     if (session->failed)
         return;
     if (unsent_bytes(session) > OUT_MAX_BYTES) {
-        fprintf(stderr, "forklored: connection=%llu event=dropped unsent=%zu\n",
-                (unsigned long long)session->id, unsent_bytes(session));
-        session->failed = true;
-        mark_dirty(session);
+        drop(session, "the client does not read");
         return;
     }
     struct wire_out *out = &session->out[!session->sending];
     wire_raw(out, frame, bytes);
     if (out->failed)
-        session->failed = true;
+        drop(session, "no memory for its answers");
     mark_dirty(session);
 }
 
@@ -103,8 +108,9 @@ static void copy_parts(struct session *session, size_t sent)
         wire_raw(out, (const char *)part->iov_base + skip, part->iov_len - skip);
         sent -= skip;
     }
-    session->failed |= out->failed;
     forget_parts(session);
+    if (out->failed && !session->failed)
+        drop(session, "no memory for its answers");
 }
 
 void session_host_copy_frames(struct session_host *host)
@@ -247,8 +253,7 @@ static void take_input(struct session *session, const char *data, size_t bytes)
     bool nothing_kept = session->in_bytes == 0;
     size_t taken = nothing_kept ? take_frames(session, data, bytes) : 0;
     if (taken < bytes && !session->broken && !keep_bytes(session, data + taken, bytes - taken)) {
-        session->failed = true;
-        mark_dirty(session);
+        drop(session, "no memory for its requests");
         return;
     }
     if (!nothing_kept)

@@ -60,7 +60,8 @@ class Floods(unittest.TestCase):
             slow.send(b"".join(msgpack.packb([0, i, "export", ["links", 0, 10000]])
                                for i in range((80 << 20) // answer_bytes)))
             wait_for(lambda: quiet.call("status")["connections"] == 1, "dropping the connection")
-            self.assertRegex(daemon.log(), r"connection=\d+ event=dropped unsent=\d+\n")
+            self.assertRegex(daemon.log(), r"connection=\d+ event=dropped unsent=\d+ "
+                                           r'error="the client does not read"\n')
             self.assertEqual(quiet.call("ping"), "pong")
             slow.close()
 
