@@ -197,7 +197,9 @@ def start_others(graph, ours, options):
 # --- Measuring -----------------------------------------------------------------------------------
 
 def settle(system):
-    """The loosest tolerance that reaches the error: errors fall along the ladder."""
+    """The loosest tolerance that reaches the error: errors fall along the ladder. GAPBS' pr updates
+    in place, so that its threads race and no two runs are the same: what was enough here may miss
+    the error by a little later, and is let."""
     first, last = 0, len(LADDER) - 1
     result = system.run(LADDER[last])
     if result["error"] > ERROR:
@@ -254,7 +256,7 @@ def measure(graph, options):
             if number > 0 and before[0]["run_s"] > SLOW_S:
                 continue
             result = take_turn(system, tolerances[system.name])
-            if result["error"] > ERROR * (1 if system.name == HOME else 1.05):
+            if result["error"] > ERROR * (1 if system.name == HOME else 1.2):
                 raise SystemExit(f"{system.name}: error {result['error']}")
             before.append(result)
     bits = {r["bits"] for name in CELLS if name.endswith("single") for r in runs[name]}
