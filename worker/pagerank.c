@@ -44,24 +44,16 @@ static double relaxation(double damping)
 #undef NAME
 #undef MULTIPLY
 
-/* Shares a phase's rows among a team of workers, no more of them than there are processors if that
- * leaves nobody idle for good; the next phase is another team's. All would read all contributions
- * for fewer rows each, and take turns on the processors for it. */
-static void share_phase(struct exchange_plan *plan, const struct spmv_view *spmv, uint32_t phase,
-                        unsigned processors)
+/* Shares the rows of `count` of the layout's phases among workers, no more of them than there are
+ * processors. The others have none, and take part in every round all the same: they would read all
+ * contributions for fewer rows each, and take turns on the processors for it. */
+static void share_rows(const struct exchange_plan *plan, const struct spmv_view *spmv,
+                       uint32_t phase, uint32_t count, unsigned processors, uint32_t *bounds)
 {
-    unsigned teams = plan->workers / processors;
-    teams = teams > plan->phases ? plan->phases : teams;
-    teams = teams == 0 ? 1 : teams;
-    const unsigned team = phase % teams;
-    const unsigned first = plan->workers * team / teams;
-    const unsigned end = plan->workers * (team + 1) / teams;
-    uint32_t *bounds = plan->bounds[phase];
-    spmv_partition(spmv, phase, 1, end - first, bounds + first);
-    for (unsigned w = 0; w < first; w++)
-        bounds[w] = bounds[first];
-    for (unsigned w = end + 1; w <= plan->workers; w++)
-        bounds[w] = bounds[end];
+    const unsigned sharing = plan->workers < processors ? plan->workers : processors;
+    spmv_partition(spmv, phase, count, sharing, bounds);
+    for (unsigned w = sharing + 1; w <= plan->workers; w++)
+        bounds[w] = bounds[sharing];
 }
 
 /* Slices come within microseconds of each other, unless somebody is held up; a processor that was
@@ -77,11 +69,9 @@ void job_order_plan(struct job_order *order, const struct spmv_view *spmv, unsig
     plan->rows = spmv->info->vertex_count;
     plan->sources = spmv->info->source_count;
     plan->phases = order->accelerate ? spmv->info->phase_count : 1;
-    if (plan->phases == 1)
-        spmv_partition(spmv, 0, spmv->info->phase_count, plan->workers, plan->bounds[0]);
-    else
-        for (uint32_t phase = 0; phase < plan->phases; phase++)
-            share_phase(plan, spmv, phase, processors);
+    const uint32_t each = plan->phases == 1 ? spmv->info->phase_count : 1;
+    for (uint32_t phase = 0; phase < plan->phases; phase++)
+        share_rows(plan, spmv, phase, each, processors, plan->bounds[phase]);
 }
 
 static int leave_ranks(const struct index_view *index, const struct job_order *order,
