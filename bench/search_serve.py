@@ -6,7 +6,8 @@
   loop, less the median time of the same searches in a process of their own (bench/inprocess.c);
   and the time that one worker takes for each when it always has one to do, less the same searches'
   processor time in a process of their own;
-* two workers against one: searches that score every page, so that the client's share is small;
+* two workers against one: searches for the words of ten queries at once that score every page, so
+  that the share of client and coordinator, on the same processors, is small;
 * suggestions (`prefix`, of 1 to 8 letters) while both workers are busy with such searches: at a
   fixed rate, latency from when each was due.
 
@@ -34,6 +35,7 @@ from harness import (BUILD, DATA, FORKLORED, Connection, Daemon, build_index,  #
 LOAD, INPROCESS = (os.path.join(BUILD, "bench", name) for name in ("load", "inprocess"))
 DUMP = os.path.join(DATA, "wikispeedia-pages-articles-multistream.xml.bz2")
 QUERIES = os.path.join(DATA, "queries.jsonl")
+WORDS_OF = 10  # queries, in one slow search
 BUSY_CONNECTIONS = 4  # two searches for each worker: none is ever idle
 
 
@@ -96,7 +98,9 @@ def main():
     args = parser.parse_args()
     index, queries = prepare()
     quick = write_requests("quick", queries)
-    slow = write_requests("slow", queries, exact_hits=True)
+    many = [" ".join(re.findall(r"\w+", " ".join(queries[i:i + WORDS_OF])))
+            for i in range(0, len(queries), WORDS_OF)]
+    slow = write_requests("slow", many, exact_hits=True)
     prefixes = os.path.join(scratch(), "prefixes")
     with open(prefixes, "w", encoding="utf-8") as out:
         out.writelines(title[:1 + i % 8] + "\n" for i, title in enumerate(some_titles(index, 1000)))
