@@ -140,9 +140,10 @@ static _Noreturn void child_main(const struct crew_worker *worker, pid_t parent)
     sigprocmask(SIG_SETMASK, &none, NULL);
 
     /* A worker is small for life: what is large and freed goes back to the system at once, instead
-     * of raising the C library's threshold for the next time. */
-    mallopt(M_MMAP_THRESHOLD, 64 << 10);
-    mallopt(M_TRIM_THRESHOLD, 256 << 10);
+     * of raising the C library's threshold for the next time. Not what every article needs, blocks
+     * of text of some 100 KiB: the kernel would clear their pages again and again. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 2 << 20);
 
     const struct inherit *inherit = &worker->inherit;
     int keep[EXCHANGE_WORKERS_MAX + 3];
