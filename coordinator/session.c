@@ -345,7 +345,7 @@ static bool finished(const struct session *session)
 static void free_session(struct session *session)
 {
     struct session_host *host = session->host;
-    if (session->in_flight > 0)
+    if (session->in_flight > 0 && host->gone)
         host->gone(host->owner, session);
     *slot_of(host, session->id) = NULL;
     host->count--;
@@ -496,6 +496,7 @@ void session_host_accept(struct session_host *host)
 void session_host_fini(struct session_host *host)
 {
     session_host_stop(host);
+    host->gone = NULL;
     for (unsigned i = 0; host->slots && i < host->slot_count; i++) {
         struct session *session = host->slots[i];
         if (!session)

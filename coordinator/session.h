@@ -56,7 +56,7 @@ struct session_host {
                     const void *frame, size_t bytes);
     /* A notification. */
     void (*notified)(void *owner, struct session *session, const struct rpc_request *request);
-    /* A session goes that has requests in flight. */
+    /* A session goes that has requests in flight; nobody is told at the end of all (NULL). */
     void (*gone)(void *owner, struct session *session);
 
     char *path, *lock_path;
