@@ -17,7 +17,7 @@
 struct pulse { /* shared, own cache line */
     _Alignas(64) _Atomic uint64_t beats;
     _Atomic uint64_t ticket;   /* of the request being worked on, or PULSE_NO_TICKET */
-    _Atomic uint64_t unwanted; /* the watcher's: of a request that nobody waits for any more */
+    _Atomic uint64_t unwanted; /* the coordinator's: of a request that nobody waits for any more */
 };
 
 /* Relaxed, here and below: nothing is published by it. The watcher looks again later, or after the
