@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """What sandbox and supervision cost: `lookup` of random titles (closed loop, bench/load.c) and
-PageRank jobs, at this daemon with and without its sandbox and, with --before, at another build's.
-Servers take turns, round by round, each round in another order; medians of the ratios to the last
-one, round by round.
+PageRank jobs, at this daemon with and without its sandbox and, with --before, at another build's,
+options included ("FORKLORED --no-sandbox"). Servers take turns, round by round, each round in
+another order; medians of the ratios to the last one, round by round.
 
-    bench/sandbox.py [--before FORKLORED] [--rounds N] [--seconds S] [--pages N] [--jobs N]"""
+    bench/sandbox.py [--before COMMAND] [--rounds N] [--seconds S] [--pages N] [--jobs N]"""
 import argparse
 import os
 import random
+import shlex
 import statistics
 import sys
 
@@ -46,10 +47,10 @@ class Server:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--before")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--rounds", type=int, default=81)
+    parser.add_argument("--seconds", type=float, default=0.4)
     parser.add_argument("--pages", type=int, default=20000)
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=5)
     options = parser.parse_args()
     if not os.path.exists(LOAD):
         raise SystemExit("make build/bench/load first")
@@ -57,7 +58,8 @@ def main():
     servers = [Server("sandbox", harness.FORKLORED, index),
                Server("--no-sandbox", harness.FORKLORED, index, "--no-sandbox")]
     if options.before:
-        servers.append(Server("before", os.path.abspath(options.before), index))
+        program, *arguments = shlex.split(options.before)
+        servers.append(Server("before", os.path.abspath(program), index, *arguments))
     titles = os.path.join(harness.scratch(), "titles")
     write_titles(titles, servers[0].path, 1000)
     found = {}
