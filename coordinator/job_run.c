@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "coordinator/job_run.h"
 
+#include "coordinator/processors.h"
+
 #include "shm/mapped.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 /* A worker that dies this often without getting ready takes the job with it. */
 #define FAILURES_MAX 5
@@ -107,20 +108,20 @@ struct planning {
 static void plan_order(void *owner)
 {
     const struct planning *planning = owner;
-    const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    job_order_plan(planning->order, planning->spmv, processors > 1 ? (unsigned)processors : 1);
+    job_order_plan(planning->order, planning->spmv);
 }
 
 /* -ENOMEM, -EIO. */
 static int make_order(struct job_run *run, const struct job_run_params *params,
                       const struct index_view *index, const struct rank_arrays *ranks)
 {
+    const unsigned processors = processors_usable();
     run->order = (struct job_order){
         .damping = params->damping,
         .tolerance = params->tolerance,
         .iterations = params->iterations,
         .plan = {.mode = params->exchange,
-                 .workers = params->workers,
+                 .workers = params->workers < processors ? params->workers : processors,
                  .element_bytes = params->element_bytes},
         .ranks = *ranks,
     };
@@ -174,8 +175,8 @@ int job_run_start(struct job_run **out, struct crew_host *host, const struct job
                                     .index_fd = -1,
                                     .job = &run->order};
         struct crew_events events = {.owner = run, .message = on_message, .died = on_died};
-        err = crew_create(&run->crew, host, params->mode, params->workers, &prototype, run->bells,
-                          run->segs, run->seg_count, &events, why);
+        err = crew_create(&run->crew, host, params->mode, run->order.plan.workers, &prototype,
+                          run->bells, run->segs, run->seg_count, &events, why);
     }
     if (err)
         job_run_destroy(out);

@@ -13,7 +13,7 @@ struct job_run_params {
     uint32_t iterations;
     uint32_t element_bytes;
     enum exchange_mode exchange;
-    unsigned workers;
+    unsigned workers; /* at most: no more than there are processors, for they would take turns */
     enum worker_mode mode;
     bool mapped;                  /* the index is a map of its file */
     const struct job_seed *seeds; /* copied */

@@ -123,7 +123,7 @@ static const char *const state_names[] = {"queued", "running", "done", "failed",
 void job_write(const struct job *job, bool with_top, struct wire_out *out)
 {
     const struct job_params *params = &job->params;
-    wire_map(out, 21);
+    wire_map(out, 22);
     wire_key_uint(out, "id", job->id);
     wire_key_cstr(out, "kind", "pagerank");
     wire_key_cstr(out, "state", state_names[job->state]);
@@ -139,6 +139,7 @@ void job_write(const struct job *job, bool with_top, struct wire_out *out)
     wire_key_cstr(out, "precision", params->element_bytes == 4 ? "single" : "double");
     wire_key_cstr(out, "exchange", params->exchange == EXCHANGE_RING ? "ring" : "shared");
     wire_key_uint(out, "workers", params->workers);
+    wire_key_uint(out, "at_work", job->at_work);
     wire_key_uint(out, "seeds", params->seed_count);
     wire_key(out, "published");
     if (job->published)
@@ -303,8 +304,11 @@ static int start_run(struct jobs *jobs, struct job *job, struct fault *why)
         .seeds = seeds,
         .seed_count = seed_count,
     };
-    return job_run_start(&hold->run, jobs->host, &params, index, hold->generation->number,
-                         &hold->ranks->arrays, &hold->ranks->seg, job, on_progress, why);
+    err = job_run_start(&hold->run, jobs->host, &params, index, hold->generation->number,
+                        &hold->ranks->arrays, &hold->ranks->seg, job, on_progress, why);
+    if (!err)
+        job->at_work = hold->run->order.plan.workers;
+    return err;
 }
 
 static void start_job(struct jobs *jobs, struct job *job)

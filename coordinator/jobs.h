@@ -32,6 +32,7 @@ struct job {
     uint64_t id;
     enum job_state state;
     struct job_params params;
+    unsigned at_work; /* workers started */
     uint32_t iteration;
     double change;
     uint64_t published;             /* generation; 0: none */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "coordinator/options.h"
 
+#include "coordinator/processors.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char help[] =
     "Usage: forklored [OPTION]... (--index FILE | --dump FILE | --edges FILE | --demo)\n"
@@ -237,11 +238,8 @@ static int take_option(struct serve_options *options, int option)
 
 int options_parse(struct serve_options *options, int argc, char **argv)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    if (processors < 1 || processors > EXCHANGE_WORKERS_MAX)
-        processors = processors < 1 ? 1 : EXCHANGE_WORKERS_MAX;
     *options = (struct serve_options){
-        .workers = (unsigned)processors,
+        .workers = processors_usable(),
         .sandbox = SANDBOX_ALL,
         .limits = {.connections = 16384,
                    .in_flight = 256,

@@ -6,9 +6,9 @@
 #include "coordinator/oneshot.h"
 
 #include "coordinator/job_run.h"
+#include "coordinator/processors.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #define LOOP_ENTRIES 16
 /* Tighter than a job's default: these scores are what people see until they submit one. */
@@ -44,7 +44,6 @@ static int run_until_over(struct job_run *run, struct crew_host *host)
 static int rank_with(struct crew_host *host, const struct index_view *index,
                      const struct rank_arrays *ranks, struct fault *why)
 {
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     struct job_run *run;
     struct job_run_params params = {
         .damping = 0.85,
@@ -52,7 +51,7 @@ static int rank_with(struct crew_host *host, const struct index_view *index,
         .iterations = ITERATIONS_MAX,
         .element_bytes = sizeof(double),
         .exchange = EXCHANGE_RING,
-        .workers = processors > 0 && processors < EXCHANGE_WORKERS_MAX ? (unsigned)processors : 1,
+        .workers = processors_usable(),
         .mode = WORKERS_THREADS,
     };
     int err = job_run_start(&run, host, &params, index, 0, ranks, NULL, NULL, NULL, why);

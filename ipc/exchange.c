@@ -414,8 +414,8 @@ void exchange_publish(struct exchange *x, struct exchange_shares shares)
     x->round++;
     begin_collecting(x, x->round);
     /* Whoever sleeps does so until a round is complete, so only the last to publish it wakes them:
-     * with more workers than processors every other wake-up is a switch for nothing. Rounds are
-     * published and looked at with seq_cst, so of two that publish at once one sees both. */
+     * any other wake-up is a switch for nothing. Rounds are published and looked at with seq_cst,
+     * so of two that publish at once one sees both. */
     if (exchange_ready(x) == 0)
         return;
     for (unsigned w = 0; w < x->plan->workers; w++) {

@@ -171,7 +171,7 @@ static void run_init(struct run *run, const struct graph *graph, enum exchange_m
         .ranks = {&run->info, run->scores, run->order_of, run->positions, run->title_ranks,
                   run->minima},
     };
-    job_order_plan(&run->order, &run->index->spmv, 7); /* of 16 workers some have no rows */
+    job_order_plan(&run->order, &run->index->spmv);
     run->order.exchange = aligned_alloc(64, (exchange_bytes(&run->order.plan) + 63) / 64 * 64);
     memset(run->order.exchange, 0, exchange_bytes(&run->order.plan));
     exchange_format(run->order.exchange, &run->order.plan);
@@ -434,33 +434,6 @@ static void test_pagerank_broken_partial_is_refused(void **state)
     graph_fini(&graph);
 }
 
-static void test_pagerank_phases_are_shared_by_as_many_workers_as_processors(void **state)
-{
-    (void)state;
-    struct graph graph = make_graph(MANY, 43);
-    for (unsigned workers = 1; workers <= 16; workers++)
-        for (unsigned processors = 1; processors <= 20; processors++) {
-            struct job_order order = {.tolerance = 1e-6, .plan = {.workers = workers}};
-            uint64_t rows = 0, busy = 0;
-            job_order_plan(&order, &graph.spmv->view, processors);
-            for (uint32_t phase = 0; phase < order.plan.phases; phase++) {
-                unsigned sharing = 0;
-                for (unsigned w = 0; w < workers; w++) {
-                    const uint32_t *bounds = &order.plan.bounds[phase][w];
-                    assert_true(bounds[0] <= bounds[1]);
-                    sharing += bounds[0] < bounds[1];
-                    busy |= (uint64_t)(bounds[0] < bounds[1]) << w;
-                    rows += bounds[1] - bounds[0];
-                }
-                assert_true(sharing >= 1 && sharing <= processors);
-            }
-            assert_int_equal(rows, graph.n);
-            assert_int_equal(busy,
-                             (UINT64_C(1) << (workers < processors ? workers : processors)) - 1);
-        }
-    graph_fini(&graph);
-}
-
 /* All sleep; what wakes them is the slice that makes the round complete, not those before it. */
 static void test_exchange_wakes_when_a_round_is_complete(void **state)
 {
@@ -523,7 +496,6 @@ int main(void)
         cmocka_unit_test(test_pagerank_without_tolerance_is_the_power_iteration),
         cmocka_unit_test(test_pagerank_exact_number_of_iterations),
         cmocka_unit_test(test_pagerank_broken_partial_is_refused),
-        cmocka_unit_test(test_pagerank_phases_are_shared_by_as_many_workers_as_processors),
         cmocka_unit_test(test_exchange_wakes_when_a_round_is_complete),
         cmocka_unit_test(test_fixed_sums_are_exact_enough_and_associative),
     };

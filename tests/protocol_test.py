@@ -304,7 +304,7 @@ class ParameterTest(DaemonTest):
 
 class JobTest(DaemonTest):
     KEYS = {"id", "kind", "state", "iteration", "change", "iterations", "damping", "tolerance",
-            "precision", "exchange", "workers", "seeds", "published", "started_unix_s", "seconds",
+            "precision", "exchange", "workers", "at_work", "seeds", "published", "started_unix_s", "seconds",
             "run_seconds", "wait_seconds", "exchanged_bytes", "wakeups",
             "error", "top"}
 
@@ -323,6 +323,16 @@ class JobTest(DaemonTest):
         for page in self.rpc.call("top", 100):
             self.assertAlmostEqual(page["score"], exact[page["title"]], delta=0.85**40)
         self.assertEqual(self.rpc.call("job", job["id"]), job)
+
+    def test_no_more_workers_than_processors(self):
+        usable = os.sched_getaffinity(0)
+        job = self.rpc.pagerank(workers=64)
+        self.assertEqual((job["workers"], job["at_work"]), (64, min(64, len(usable))))
+        under = ["taskset", "--cpu-list", str(min(usable))]
+        with Daemon(self.index(), under=under) as daemon, daemon.connect() as rpc:
+            self.assertEqual(len(rpc.call("status")["workers"]), 1)
+            job = rpc.pagerank(workers=2)
+            self.assertEqual((job["workers"], job["at_work"]), (2, 1))
 
     def test_queries_see_what_is_published(self):
         for _ in range(20):

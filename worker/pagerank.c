@@ -44,34 +44,16 @@ static double relaxation(double damping)
 #undef NAME
 #undef MULTIPLY
 
-/* Shares the rows of `count` of the layout's phases among workers, no more of them than there are
- * processors. The others have none, and take part in every round all the same: they would read all
- * contributions for fewer rows each, and take turns on the processors for it. */
-static void share_rows(const struct exchange_plan *plan, const struct spmv_view *spmv,
-                       uint32_t phase, uint32_t count, unsigned processors, uint32_t *bounds)
-{
-    const unsigned sharing = plan->workers < processors ? plan->workers : processors;
-    spmv_partition(spmv, phase, count, sharing, bounds);
-    for (unsigned w = sharing + 1; w <= plan->workers; w++)
-        bounds[w] = bounds[sharing];
-}
-
-/* Slices come within microseconds of each other, unless somebody is held up; a processor that was
- * left idle meanwhile takes 20 to 130 us to wake, a virtual one longer. But not while others could
- * use the processor. */
-#define SPIN_FOR_SLICES_NS UINT64_C(200000)
-
-void job_order_plan(struct job_order *order, const struct spmv_view *spmv, unsigned processors)
+void job_order_plan(struct job_order *order, const struct spmv_view *spmv)
 {
     struct exchange_plan *plan = &order->plan;
     order->accelerate = order->tolerance > 0;
-    order->spin_ns = plan->workers > processors ? SPIN_BRIEFLY_NS : SPIN_FOR_SLICES_NS;
     plan->rows = spmv->info->vertex_count;
     plan->sources = spmv->info->source_count;
     plan->phases = order->accelerate ? spmv->info->phase_count : 1;
     const uint32_t each = plan->phases == 1 ? spmv->info->phase_count : 1;
     for (uint32_t phase = 0; phase < plan->phases; phase++)
-        share_rows(plan, spmv, phase, each, processors, plan->bounds[phase]);
+        spmv_partition(spmv, phase, each, plan->workers, plan->bounds[phase]);
 }
 
 static int leave_ranks(const struct index_view *index, const struct job_order *order,

@@ -29,6 +29,11 @@
 /* Progress messages at most this often: people and pipes read them. */
 #define PROGRESS_PERIOD_NS UINT64_C(50000000)
 
+/* A job has no more workers than there are processors, so slices come within microseconds of each
+ * other unless somebody is held up; a processor that was left idle meanwhile takes 20 to 130 us to
+ * wake, a virtual one longer. */
+#define SPIN_FOR_SLICES_NS UINT64_C(200000)
+
 struct worker {
     const struct inherit *inherit;
     struct loop *loop;
@@ -391,7 +396,7 @@ int worker_main(const struct inherit *inherit)
     struct worker worker = {
         .inherit = inherit,
         .bell_op = {.fn = on_bell},
-        .spinner = {.limit_ns = inherit->job ? inherit->job->spin_ns : SPIN_BRIEFLY_NS},
+        .spinner = {.limit_ns = inherit->job ? SPIN_FOR_SLICES_NS : SPIN_BRIEFLY_NS},
     };
     struct fault why = {""};
     ring_reader_attach(&worker.requests, inherit->requests, 0);

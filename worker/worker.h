@@ -26,16 +26,14 @@ struct job_order {
     const struct job_seed *seeds; /* ascending vertices; NULL: uniform teleport */
     uint32_t seed_count;
     bool accelerate;           /* by phases and a start vector: if there is a tolerance */
-    uint64_t spin_ns;          /* while waiting for slices */
     struct exchange_plan plan; /* element_bytes is the precision */
     void *exchange;            /* memory formatted for the plan */
     const struct bell *bells;  /* [plan.workers] the crew's */
     struct rank_arrays ranks;  /* writable; worker 0 leaves the result there */
 };
 
-/* Fills in what of the order follows from the rest of it and the layout: phases, bounds and
- * spinning that suit so many processors. */
-void job_order_plan(struct job_order *order, const struct spmv_view *spmv, unsigned processors);
+/* Fills in what of the order follows from the rest of it and the layout: phases and bounds. */
+void job_order_plan(struct job_order *order, const struct spmv_view *spmv);
 
 struct inherit {
     unsigned slot;

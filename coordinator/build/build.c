@@ -11,6 +11,7 @@
 #include "coordinator/build/parts.h"
 #include "coordinator/build/progress.h"
 #include "coordinator/build/wiki.h"
+#include "coordinator/processors.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -18,7 +19,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 struct build {
     const struct build_options *options;
@@ -150,10 +150,8 @@ static int make_graph(struct build *build, struct fault *why)
 static int make_layout(struct build *build, struct fault *why)
 {
     struct build_parts *parts = &build->parts;
-    long processors = sysconf(_SC_NPROCESSORS_ONLN);
     progress_begin(&build->progress, "layout", PROGRESS_COUNT);
-    int rc = spmv_build(&parts->spmv, &parts->graph.view, processors > 0 ? (unsigned)processors : 1,
-                        why);
+    int rc = spmv_build(&parts->spmv, &parts->graph.view, processors_usable(), why);
     if (!rc)
         progress_end(&build->progress, "%s", human_bytes(2 * parts->spmv.info.word_count).text);
     return rc;
