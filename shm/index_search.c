@@ -32,7 +32,7 @@ static int bind_passages(struct index_view *view, const char *name, struct fault
                              section_name(kinds[i]));
     }
     if (sections[0]->bytes != (n + 1) * sizeof(struct passage_page) ||
-        sections[1]->bytes % sizeof(struct passage))
+        sections[1]->bytes % sizeof(struct passage) || sections[1]->bytes == 0)
         return fault_set(why, EINVAL,
                          "%s: sections %s and %s have %" PRIu64 " and %" PRIu64
                          " bytes, which %" PRIu64 " pages cannot have",
@@ -41,7 +41,7 @@ static int bind_passages(struct index_view *view, const char *name, struct fault
     view->passages = (struct passages_view){
         .pages = image_section(view->image, kinds[0], &bytes),
         .passages = image_section(view->image, kinds[1], &bytes),
-        .count = sections[1]->bytes / sizeof(struct passage),
+        .count = sections[1]->bytes / sizeof(struct passage) - 1,
         .dictionary = image_section(view->image, kinds[2], &bytes),
         .dictionary_bytes = sections[2]->bytes,
         .at = sections[3]->offset,

@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #define LAYOUT_MAGIC        UINT64_C(0x45524f4c4b524f46) /* "FORKLORE" read as little-endian */
-#define LAYOUT_MAJOR        3
+#define LAYOUT_MAJOR        4
 #define LAYOUT_MINOR        0
 #define LAYOUT_ENDIAN       UINT32_C(0x01020304)
 #define LAYOUT_HEADER_BYTES 4096
@@ -207,29 +207,30 @@ struct word_block {
 struct passage_page {
     uint64_t at;    /* of its first passage, in section passage-bytes */
     uint32_t first; /* of its passages */
-    uint32_t reserved;
+    uint32_t start; /* of its text in that, which short pages before it share */
 };
 
+/* One element more than passages is the end. */
 struct passage {
     uint32_t word; /* of the page: the first one that begins here */
-    uint32_t at;   /* from its page's */
+    uint32_t at;   /* the low half of where it begins in section passage-bytes */
 };
 
-static_assert(sizeof(struct passage_page) == 16, "layout 3.0");
-static_assert(sizeof(struct passage) == 8, "layout 3.0");
-static_assert(sizeof(struct search_info) == 64, "layout 3.0");
-static_assert(sizeof(struct word_block) == 32, "layout 3.0");
-static_assert(sizeof(struct section) == 32, "layout 3.0");
-static_assert(sizeof(struct image_header) == LAYOUT_HEADER_BYTES, "layout 3.0");
+static_assert(sizeof(struct passage_page) == 16, "layout 4.0");
+static_assert(sizeof(struct passage) == 8, "layout 4.0");
+static_assert(sizeof(struct search_info) == 64, "layout 4.0");
+static_assert(sizeof(struct word_block) == 32, "layout 4.0");
+static_assert(sizeof(struct section) == 32, "layout 4.0");
+static_assert(sizeof(struct image_header) == LAYOUT_HEADER_BYTES, "layout 4.0");
 static_assert(offsetof(struct image_header, ready) == 64, "own cache line");
-static_assert(offsetof(struct image_header, sections) == 128, "layout 3.0");
-static_assert(sizeof(struct index_meta) == 264, "layout 3.0");
-static_assert(sizeof(struct page) == 40, "layout 3.0");
-static_assert(sizeof(struct text_block) == 16, "layout 3.0");
-static_assert(sizeof(struct title_slot) == 8, "layout 3.0");
-static_assert(sizeof(struct rank_info) == 48, "layout 3.0");
-static_assert(sizeof(struct spmv_info) == 40, "layout 3.0");
-static_assert(sizeof(struct spmv_block) == 16, "layout 3.0");
+static_assert(offsetof(struct image_header, sections) == 128, "layout 4.0");
+static_assert(sizeof(struct index_meta) == 264, "layout 4.0");
+static_assert(sizeof(struct page) == 40, "layout 4.0");
+static_assert(sizeof(struct text_block) == 16, "layout 4.0");
+static_assert(sizeof(struct title_slot) == 8, "layout 4.0");
+static_assert(sizeof(struct rank_info) == 48, "layout 4.0");
+static_assert(sizeof(struct spmv_info) == 40, "layout 4.0");
+static_assert(sizeof(struct spmv_block) == 16, "layout 4.0");
 static_assert(sizeof(_Atomic uint32_t) == 4 && ATOMIC_INT_LOCK_FREE == 2, "no locks in a segment");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the image is little-endian");
 

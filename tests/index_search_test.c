@@ -74,7 +74,7 @@ static void make(struct fixture *f)
         PART(POSTINGS, built.postings.data, built.postings.bytes),
         PART(POSITIONS, built.positions.data, built.positions.bytes),
         PART(PASSAGE_PAGES, no_text, sizeof no_text),
-        PART(PASSAGES, no_text, 0),
+        PART(PASSAGES, no_text, sizeof(struct passage)),
         PART(PASSAGE_DICTIONARY, no_text, 0),
         PART(PASSAGE_BYTES, no_text, 0),
     };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The readable text in passages: all of it, cut between characters, each knowing its first word;
- * snippets made of them, wherever on the page the words stand; and a file that is not what it was.
+ * snippets made of them, wherever on the page the words stand; short pages, which share passages;
+ * and a file that is not what it was.
  */
 #include "shm/readable.h"
 #include "shm/words.h"
@@ -12,10 +13,14 @@
 #include <errno.h>
 
 #define LONG_WORDS 60000
+#define FEW        5 /* pages of their own kind; then short ones, some without text, and a long one */
+#define SHORT      200
+#define PAGES      (FEW + SHORT)
+#define IN_BETWEEN (FEW + 90) /* a long one */
 
 struct world {
     struct opened index;
-    char *texts[6]; /* wikitext, which is readable as it is */
+    char *texts[PAGES]; /* wikitext, which is readable as it is */
     int fd;
 };
 
@@ -41,6 +46,24 @@ static char *repeat(const char *piece, unsigned count)
     return text;
 }
 
+/* Every seventh has no text, and so have the last ones; one fills a passage to the byte. */
+static char *make_short(unsigned page)
+{
+    char text[PASSAGE_LEAST + 1] = "";
+    if (page == FEW)
+        return strdup("A short page. It ends here, with an anchorite in it.");
+    if (page == FEW + 20) {
+        memset(text, 'f', PASSAGE_LEAST);
+        return strdup(text);
+    }
+    if (page % 7 && page < PAGES - 3)
+        snprintf(text, sizeof text, "Lonely%u is %.*s.", page, (int)(page * 37 % 200),
+                 "a page among others that are as short as it is and shares a passage with some of "
+                 "them, whatever it is about, whoever wrote it, and however many there may be of "
+                 "its kind in a wiki of names and of little else");
+    return strdup(text);
+}
+
 static int setup(void **state)
 {
     struct world *w = *state = calloc(1, sizeof *w);
@@ -56,10 +79,13 @@ static int setup(void **state)
     w->texts[2] = repeat("\u65e5\u672c\u8a9e", 3000);
     w->texts[3] = repeat("x", 100000);
     w->texts[4] = repeat("e\u0301", 5000);
-    w->texts[5] = strdup("A short page. It ends here, with an anchorite in it.");
+    for (unsigned i = FEW; i < PAGES; i++)
+        w->texts[i] = make_short(i);
+    free(w->texts[IN_BETWEEN]);
+    w->texts[IN_BETWEEN] = make_prose(500, "between");
     out = open_memstream(&dump, &length);
     fputs(HEAD("first-letter"), out);
-    for (unsigned i = 0; i < 6; i++)
+    for (unsigned i = 0; i < PAGES; i++)
         fprintf(out, "<page><title>Page %u</title><ns>0</ns><id>%u</id>" REVISION("%s") "</page>\n",
                 i, 10 + i, w->texts[i]);
     fputs(TAIL, out);
@@ -73,7 +99,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct world *w = *state;
-    for (unsigned i = 0; i < 6; i++)
+    for (unsigned i = 0; i < PAGES; i++)
         free(w->texts[i]);
     close_index(&w->index);
     close(w->fd);
@@ -88,7 +114,7 @@ static void test_all_of_the_text_is_there(void **state)
     struct passage_store *store;
     assert_true(view->dictionary_bytes > 0);
     assert_int_equal(passage_store_create(&store, &w->index.view, w->fd), 0);
-    for (uint32_t page = 0; page < 6; page++) {
+    for (uint32_t page = 0; page < PAGES; page++) {
         const size_t length = strlen(w->texts[page]);
         char *readable = malloc(length + 1);
         size_t at = 0,
@@ -178,14 +204,47 @@ static void test_snippets_are_cut_where_the_words_stand(void **state)
         expect_snippet(w, store, open, 0, word, word);
     }
     /* Where two words stand together counts for more than where one does. */
-    expect_snippet(w, store, "\"anchorite in it\"", 5, "with an anchorite in it", "It");
-    expect_snippet(w, store, "anchorite short", 5, "A short page", "short");
+    expect_snippet(w, store, "\"anchorite in it\"", FEW, "with an anchorite in it", "It");
+    expect_snippet(w, store, "anchorite short", FEW, "A short page", "short");
     /* Nothing found in the text: its beginning. */
-    expect_snippet(w, store, "intitle:page", 5, "A short page", "page");
+    expect_snippet(w, store, "intitle:page", FEW, "A short page", "page");
     expect_snippet(w, store, "intitle:page", 1, "", NULL);
     expect_snippet(w, store, "\u672c\u8a9e", 2, "\u672c\u8a9e", "\u672c\u8a9e");
     expect_snippet(w, store, "y", 3, "xxx", NULL);
     expect_snippet(w, store, "y", 4, "e\u0301", NULL);
+    passage_store_destroy(&store);
+}
+
+static void test_short_pages_share_passages(void **state)
+{
+    const struct world *w = *state;
+    const struct passages_view *view = &w->index.view.passages;
+    struct passage_store *store;
+    const uint32_t first = view->pages[FEW].first, short_ones = view->pages[PAGES].first - first;
+    size_t bytes = 0;
+    for (uint32_t page = FEW; page < PAGES; page++)
+        bytes += strlen(w->texts[page]);
+    assert_true(short_ones < 2 * bytes / PASSAGE_LEAST);
+    assert_int_equal(passage_store_create(&store, &w->index.view, w->fd), 0);
+    for (uint32_t page = FEW + 1; page < PAGES; page++) {
+        char word[32];
+        snprintf(word, sizeof word, "lonely%u", page);
+        if (page == IN_BETWEEN || strncmp(w->texts[page], "Lonely", 6) != 0)
+            continue;
+        assert_int_equal(passages_of(view, page), 1);
+        expect_snippet(w, store, word, page, w->texts[page], "Lonely");
+    }
+    passage_store_destroy(&store);
+
+    /* A passage that has become shorter than its pages' parts of it. */
+    struct index_view view_cut = w->index.view;
+    struct passage_page pages[PAGES + 1];
+    struct passage_text text;
+    memcpy(pages, view->pages, sizeof pages);
+    pages[FEW + 1].start = PASSAGE_MOST;
+    view_cut.passages.pages = pages;
+    assert_int_equal(passage_store_create(&store, &view_cut, w->fd), 0);
+    assert_int_equal(passage_store_read(store, FEW, 0, 1, &text), -EBADMSG);
     passage_store_destroy(&store);
 }
 
@@ -227,14 +286,17 @@ static void test_contradictions_are_found(void **state)
     const struct world *w = *state;
     const struct passages_view *whole = &w->index.view.passages;
     const uint32_t n = w->index.view.meta->page_count;
-    struct passage_page pages[7];
-    struct passage *passages = malloc(whole->count * sizeof *passages);
+    struct passage_page pages[PAGES + 1];
+    struct passage *passages = malloc((whole->count + 1) * sizeof *passages);
+    uint32_t shares = FEW; /* a page that has not the beginning of its passage, nor the end */
+    while (!whole->pages[shares].start || !whole->pages[shares + 1].start)
+        shares++;
     struct fault why;
     assert_non_null(passages);
-    for (unsigned lie = 0; lie < 8; lie++) {
+    for (unsigned lie = 0; lie < 14; lie++) {
         struct passages_view view = *whole;
         memcpy(pages, whole->pages, sizeof pages);
-        memcpy(passages, whole->passages, whole->count * sizeof *passages);
+        memcpy(passages, whole->passages, (whole->count + 1) * sizeof *passages);
         view.pages = pages;
         view.passages = passages;
         assert_int_equal(passages_verify(&view, n, "x", &why), 0);
@@ -243,7 +305,7 @@ static void test_contradictions_are_found(void **state)
             pages[0].at = 1;
             break;
         case 1:
-            pages[6].first++;
+            pages[PAGES].first++;
             break;
         case 2:
             pages[3].first = (uint32_t)whole->count + 1;
@@ -263,6 +325,24 @@ static void test_contradictions_are_found(void **state)
         case 7:
             view.bytes++;
             break;
+        case 8:
+            passages[whole->count].at--;
+            break;
+        case 9:
+            pages[shares].at++;
+            break;
+        case 10:
+            pages[shares].start = pages[shares + 1].start + 1;
+            break;
+        case 11:
+            pages[shares].start = PASSAGE_MOST + 1;
+            break;
+        case 12: /* of a passage of its own */
+            pages[1].start = 1;
+            break;
+        case 13:
+            passages[whole->pages[shares].first].word = 1;
+            break;
         }
         assert_int_equal(passages_verify(&view, n, "x", &why), -EINVAL);
         assert_non_null(strstr(why.text, "section passage"));
@@ -276,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_all_of_the_text_is_there),
         cmocka_unit_test(test_several_at_once),
         cmocka_unit_test(test_snippets_are_cut_where_the_words_stand),
+        cmocka_unit_test(test_short_pages_share_passages),
         cmocka_unit_test(test_a_file_that_is_not_what_it_was),
         cmocka_unit_test(test_contradictions_are_found),
     };

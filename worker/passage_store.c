@@ -92,8 +92,11 @@ int passage_store_read(struct passage_store *s, uint32_t page, uint32_t first, u
             slot->number = number + i + 1;
             slot->length = n;
         }
-        memcpy(text->bytes + used, slot->bytes, slot->length);
-        used += slot->length;
+        const struct passage_part part = passages_part(s->passages, page, first + i, slot->length);
+        if (part.start > part.end || part.end > slot->length)
+            return -EBADMSG;
+        memcpy(text->bytes + used, slot->bytes + part.start, part.end - part.start);
+        used += part.end - part.start;
         text->ends[i] = used;
     }
     return 0;

@@ -21,7 +21,7 @@ void passage_store_destroy(struct passage_store **store);
 
 struct passage_text {
     char bytes[PASSAGES_AT_ONCE * PASSAGE_MOST];
-    size_t ends[PASSAGES_AT_ONCE]; /* of each passage in `bytes` */
+    size_t ends[PASSAGES_AT_ONCE]; /* of each passage in `bytes`: of what of it is the page's */
 };
 
 /* Passages [first, first + count) of the page, one after the other. -EIO, -EBADMSG, -ENOMEM. */

@@ -254,7 +254,6 @@ static int write_output(struct build *build, struct fault *why)
     const struct postings_built *search = &parts->search;
     const struct word_block no_words = {0};
     const struct passage_writer *passages = &parts->passages;
-    const struct passage no_passages = {0};
 
     progress_begin(&build->progress, "write", PROGRESS_COUNT);
     fill_meta(build);
@@ -304,7 +303,7 @@ static int write_output(struct build *build, struct fault *why)
         PART(POSTINGS, search->postings.data, search->postings.bytes),
         PART(POSITIONS, search->positions.data, search->positions.bytes),
         PART(PASSAGE_PAGES, passages->pages, n + 1),
-        PART(PASSAGES, passages->passages ? passages->passages : &no_passages, passages->count),
+        PART(PASSAGES, passages->passages, passages->count + 1),
         PART(PASSAGE_DICTIONARY, passages->dictionary, passages->dictionary_bytes),
         {.kind = SECTION_PASSAGE_BYTES,
          .fd = passages->fd,

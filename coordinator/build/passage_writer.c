@@ -31,7 +31,11 @@ struct passage_pack {
     char *out;
     size_t out_bytes;
 
-    /* Pages that wait for the dictionary: their text, and where each passage ends in it. */
+    /* Short pages that are to share a passage, the next one. */
+    char shared[PASSAGE_LEAST];
+    size_t shared_bytes;
+
+    /* Passages that wait for the dictionary: their text, and where each ends in it. */
     char *raw;
     size_t raw_bytes, raw_capacity;
     size_t *ends;
@@ -97,21 +101,20 @@ static int flush(struct passage_writer *w, struct fault *why)
     return 0;
 }
 
-/* Compresses passage `number`, of this page. */
-static int put(struct passage_writer *w, const struct passage_page *page, uint64_t number,
-               const char *raw, size_t bytes, struct fault *why)
+/* Compresses passage `number`; its page, or the first one that shares it, begins at page_at. */
+static int put(struct passage_writer *w, uint64_t page_at, uint64_t number, const char *raw,
+               size_t bytes, struct fault *why)
 {
     struct passage_pack *p = w->pack;
     const size_t stored = ZSTD_compress2(p->zstd, p->out + p->out_bytes,
                                          ZSTD_COMPRESSBOUND(PASSAGE_MOST), raw, bytes);
     if (ZSTD_isError(stored))
         return fault_set(why, ENOMEM, "compressing a passage: %s", ZSTD_getErrorName(stored));
-    const uint64_t at = w->stored_bytes - page->at;
-    if (at > UINT32_MAX)
-        return fault_set(why, EFBIG, "a page of more than 4 GiB of text");
-    w->passages[number].at = (uint32_t)at;
+    w->passages[number].at = (uint32_t)w->stored_bytes;
     w->stored_bytes += stored;
     p->out_bytes += stored;
+    if (w->stored_bytes - page_at > UINT32_MAX)
+        return fault_set(why, EFBIG, "a page of more than 4 GiB of text");
     return p->out_bytes < OUT_BYTES ? 0 : flush(w, why);
 }
 
@@ -148,15 +151,17 @@ static int train(struct passage_writer *w, struct fault *why)
 static int begin(struct passage_writer *w, struct fault *why)
 {
     struct passage_pack *p = w->pack;
+    uint64_t page_at = 0;
+    uint32_t page = 0;
     int rc = train(w, why);
-    for (uint32_t page = 0; !rc && page < w->page_count; page++) {
-        const uint64_t end = page + 1 < w->page_count ? w->pages[page + 1].first : w->count;
-        w->pages[page].at = w->stored_bytes;
-        for (uint64_t i = w->pages[page].first; !rc && i < end; i++) {
-            const size_t start = i ? p->ends[i - 1] : 0;
-            rc = put(w, &w->pages[page], i, p->raw + start, p->ends[i] - start, why);
-        }
+    for (uint64_t i = 0; !rc && i < w->count; i++) {
+        const size_t start = i ? p->ends[i - 1] : 0;
+        for (; page < w->page_count && w->pages[page].first == i; page++)
+            w->pages[page].at = page_at = w->stored_bytes;
+        rc = put(w, page_at, i, p->raw + start, p->ends[i] - start, why);
     }
+    for (; page < w->page_count; page++)
+        w->pages[page].at = w->stored_bytes;
     free(p->raw);
     free(p->ends);
     p->raw = NULL;
@@ -164,74 +169,112 @@ static int begin(struct passage_writer *w, struct fault *why)
     return rc;
 }
 
-/* --- Pages --------------------------------------------------------------------------------- */
+/* --- Passages ------------------------------------------------------------------------------ */
 
-static struct passage_page *add_page(struct passage_writer *w)
-{
-    struct passage_page *pages =
-        array_reserve(w->pages, &w->page_capacity, (size_t)w->page_count + 1, sizeof *pages);
-    if (!pages)
-        return NULL;
-    w->pages = pages;
-    pages[w->page_count] =
-        (struct passage_page){.at = w->stored_bytes, .first = (uint32_t)w->count};
-    return &pages[w->page_count];
-}
-
-static int keep(struct passage_writer *w, const char *text, uint32_t length,
-                const struct word_places *places, struct fault *why)
+static int keep(struct passage_writer *w, const char *text, size_t bytes, struct fault *why)
 {
     struct passage_pack *p = w->pack;
-    char *raw = array_reserve(p->raw, &p->raw_capacity, p->raw_bytes + length + 1, 1);
+    char *raw = array_reserve(p->raw, &p->raw_capacity, p->raw_bytes + bytes, 1);
     if (raw)
         p->raw = raw;
-    size_t *ends = array_reserve(p->ends, &p->end_capacity, w->count + 1, sizeof *ends);
+    size_t *ends = array_reserve(p->ends, &p->end_capacity, w->count, sizeof *ends);
     if (ends)
         p->ends = ends;
     if (!raw || !ends)
         return no_memory(w, why);
-    memcpy(raw + p->raw_bytes, text, length);
-    for (uint32_t i = 0; i < places->count; i++)
-        ends[w->count - places->count + i] =
-            p->raw_bytes + (i + 1 < places->count ? places->at[i + 1] : length);
-    p->raw_bytes += length;
+    memcpy(raw + p->raw_bytes, text, bytes);
+    p->raw_bytes += bytes;
+    ends[w->count - 1] = p->raw_bytes;
+    return 0;
+}
+
+/* The next passage, which `word` words of its page precede. */
+static int add_passage(struct passage_writer *w, uint64_t page_at, uint32_t word, const char *text,
+                       size_t bytes, struct fault *why)
+{
+    struct passage *passages =
+        array_reserve(w->passages, &w->passage_capacity, w->count + 2, sizeof *passages);
+    if (!passages)
+        return no_memory(w, why);
+    if (w->count == UINT32_MAX)
+        return fault_set(why, EFBIG, "more passages than an index can number");
+    w->passages = passages;
+    passages[w->count++] = (struct passage){.word = word};
+    return w->pack->trained ? put(w, page_at, w->count - 1, text, bytes, why)
+                            : keep(w, text, bytes, why);
+}
+
+/* Ends the passage that short pages share, if there is one. */
+static int end_shared(struct passage_writer *w, struct fault *why)
+{
+    struct passage_pack *p = w->pack;
+    const size_t bytes = p->shared_bytes;
+    if (bytes == 0)
+        return 0;
+    const int rc = add_passage(w, w->stored_bytes, 0, p->shared, bytes, why);
+    /* Pages without text that came last have nothing of it. */
+    for (uint32_t page = w->page_count; page > 0 && w->pages[page - 1].start == bytes; page--)
+        w->pages[page - 1] =
+            (struct passage_page){.at = w->stored_bytes, .first = (uint32_t)w->count};
+    p->shared_bytes = 0;
+    return rc;
+}
+
+/* --- Pages --------------------------------------------------------------------------------- */
+
+static int add_page(struct passage_writer *w, struct fault *why)
+{
+    struct passage_page *pages =
+        array_reserve(w->pages, &w->page_capacity, (size_t)w->page_count + 1, sizeof *pages);
+    if (!pages)
+        return no_memory(w, why);
+    w->pages = pages;
+    pages[w->page_count] = (struct passage_page){.at = w->stored_bytes,
+                                                 .first = (uint32_t)w->count,
+                                                 .start = (uint32_t)w->pack->shared_bytes};
     return 0;
 }
 
 int passage_writer_add(struct passage_writer *w, const char *text, uint32_t length,
                        const struct word_places *places, struct fault *why)
 {
-    const struct passage_page *page = add_page(w);
-    struct passage *passages = array_reserve(w->passages, &w->passage_capacity,
-                                             w->count + places->count + 1, sizeof *passages);
-    if (!page || !passages)
-        return no_memory(w, why);
-    if (w->count > UINT32_MAX - places->count)
-        return fault_set(why, EFBIG, "more passages than an index can number");
-    w->passages = passages;
+    struct passage_pack *p = w->pack;
     int rc = 0;
-    for (uint32_t i = 0; i < places->count; i++)
-        passages[w->count++] = (struct passage){.word = places->words[i]};
-    if (!w->pack->trained) {
-        rc = keep(w, text, length, places, why);
+    if (length > PASSAGE_LEAST - p->shared_bytes)
+        rc = end_shared(w, why);
+    if (!rc)
+        rc = add_page(w, why);
+    if (!rc && length <= PASSAGE_LEAST) {
+        memcpy(p->shared + p->shared_bytes, text, length);
+        p->shared_bytes += length;
     } else {
         for (uint32_t i = 0; !rc && i < places->count; i++) {
             const uint32_t end = i + 1 < places->count ? places->at[i + 1] : length;
-            rc = put(w, page, w->count - places->count + i, text + places->at[i],
-                     end - places->at[i], why);
+            rc = add_passage(w, w->pages[w->page_count].at, places->words[i], text + places->at[i],
+                             end - places->at[i], why);
         }
     }
     w->page_count++;
-    if (!rc && !w->pack->trained && w->pack->raw_bytes >= SAMPLE_BYTES)
+    if (!rc && !p->trained && p->raw_bytes >= SAMPLE_BYTES)
         rc = begin(w, why);
     return rc;
 }
 
 int passage_writer_finish(struct passage_writer *w, struct fault *why)
 {
-    int rc = w->pack->trained ? 0 : begin(w, why);
-    if (!rc && !add_page(w))
+    int rc = end_shared(w, why);
+    if (!rc && !w->pack->trained)
+        rc = begin(w, why);
+    struct passage *passages =
+        array_reserve(w->passages, &w->passage_capacity, w->count + 1, sizeof *passages);
+    if (!rc && !passages)
         rc = no_memory(w, why);
+    if (passages) {
+        w->passages = passages;
+        passages[w->count] = (struct passage){.at = (uint32_t)w->stored_bytes};
+    }
+    if (!rc)
+        rc = add_page(w, why);
     if (!rc)
         rc = flush(w, why);
     w->xxh64 = XXH64_digest(w->pack->checksum);

@@ -16,7 +16,7 @@ struct passage_writer {
     struct passage_page *pages;
     uint32_t page_count;
     size_t page_capacity;
-    struct passage *passages;
+    struct passage *passages; /* [count], and the end */
     uint64_t count;
     size_t passage_capacity;
     char *dictionary;
@@ -31,7 +31,7 @@ int passage_writer_init(struct passage_writer *writer, const char *folder, struc
 int passage_writer_add(struct passage_writer *writer, const char *text, uint32_t length,
                        const struct word_places *places, struct fault *why);
 
-/* Ends the file; pages[page_count] is the end. */
+/* Ends the file; pages[page_count] and passages[count] are the end. */
 int passage_writer_finish(struct passage_writer *writer, struct fault *why);
 
 /* Safe on {.fd = -1}, after a failure, and twice. */
