@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -120,6 +121,19 @@ static void close_others(const int *keep, unsigned count)
     syscall(SYS_close_range, next, ~0U, 0);
 }
 
+/* A coordinator may be protected from the kernel's memory killer (OOMScoreAdjust= of the service).
+ * Workers are not: they can be replaced. PostgreSQL does the same. */
+static void give_up_protection(void)
+{
+    char score[8] = "";
+    int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    if (read(fd, score, sizeof score - 1) > 0 && score[0] == '-' && write(fd, "0", 1) < 0)
+        fprintf(stderr, "forklored: event=oom-score-adj error=\"%s\"\n", strerror(errno));
+    close(fd);
+}
+
 static _Noreturn void child_main(const struct crew_worker *worker, pid_t parent)
 {
     struct loop *parents = worker->crew->host->loop;
@@ -128,6 +142,7 @@ static _Noreturn void child_main(const struct crew_worker *worker, pid_t parent)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(1);
+    give_up_protection();
     prctl(PR_SET_NAME, worker->inherit.job ? "forklore-job" : "forklore-worker");
     /* Terminals and service managers signal whole groups; workers leave when they are told to,
      * after the requests they hold. */

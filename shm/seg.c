@@ -6,6 +6,8 @@
  */
 #include "shm/seg.h"
 
+#include "shm/memory_room.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +22,7 @@
 #define SHM_FOLDER   "/dev/shm"
 #define OWNER_PREFIX "forklore."
 #define ID_DIGITS    16
+#define KEPT_BYTES   ((uint64_t)2 << 20) /* of a memory cgroup: page tables, workers' own memory */
 
 #ifndef MADV_COLLAPSE /* newer than Debian 12's C library */
 #define MADV_COLLAPSE 25
@@ -212,6 +215,13 @@ int seg_create_sparse(struct seg *seg, const struct seg_owner *owner, const char
 
 int seg_reserve(const struct seg *seg, size_t offset, size_t bytes, struct fault *why)
 {
+    /* A full memory cgroup is not an error: the kernel kills somebody, most likely us. */
+    uint64_t room = memory_room();
+    if (room < KEPT_BYTES || room - KEPT_BYTES < bytes)
+        return fault_set(why, ENOMEM,
+                         "cannot reserve %zu of the %zu bytes of segment %s: its memory cgroup has "
+                         "%llu left",
+                         bytes, seg->bytes, seg->name, (unsigned long long)room);
     /* tmpfs hands out pages on first touch and answers a full file system with SIGBUS; reserving
      * turns that into an error here. */
     int err = posix_fallocate(seg->fd, (off_t)offset, (off_t)bytes);

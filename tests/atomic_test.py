@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Killed at any moment, an index file is the old one or the new one, and a daemon leaves nothing that
-the next one does not clear away; short of memory, everything ends with a sentence."""
+the next one does not clear away."""
 import hashlib
 import os
 import random
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -100,56 +99,6 @@ class ReloadUnderLoad(unittest.TestCase):
                     self.assertIsNone(error)
                     self.assertEqual(result, wanted[asked.pop(number)])
                 other.answer(msgid)
-
-
-@unittest.skipIf(UNDER, "a sanitizer reserves memory of its own")
-class LittleMemory(unittest.TestCase):
-    """RLIMIT_AS, from too little to enough."""
-
-    def under(self, mib, *command):
-        def limit():
-            resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20))
-            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        return subprocess.run([FORKLORED, *command], preexec_fn=limit, capture_output=True,
-                              timeout=PATIENCE_S)
-
-    def test_build_and_verify(self):
-        folder = tempfile.mkdtemp(prefix="m.", dir=scratch())
-        index = os.path.join(folder, "index.flk")
-        dump = synthetic_index(2000, 11)[:-4] + ".xml"
-        results = set()
-        for mib in (6, 8, 10, 12, 16, 20, 28, 40, 60, 100, 160, 400, 1000):
-            done = self.under(mib, "build", "-q", dump, "-o", index)
-            with self.subTest(mib=mib):
-                # 127: not even the loader had enough.
-                self.assertIn(done.returncode, (0, 4, 127), done.stderr)
-                self.assertEqual(os.path.exists(index), done.returncode == 0)
-                if done.returncode == 4:
-                    self.assertRegex(done.stderr.decode(), "memory|allocate|thread")
-            results.add(done.returncode)
-            if done.returncode == 0:
-                os.remove(index)
-        self.assertTrue({0, 4} <= results, "the limits show nothing")
-
-    def test_serve(self):
-        results = set()
-        for mib in (8, 12, 16, 20, 24, 32, 48):
-            def limit(mib=mib):
-                resource.setrlimit(resource.RLIMIT_AS, (mib << 20, mib << 20))
-            process = subprocess.Popen(
-                [FORKLORED, "--index", synthetic_index(2000), "--socket",
-                 os.path.join(scratch(), "little")], preexec_fn=limit, stderr=subprocess.PIPE)
-            line = b""
-            while line := process.stderr.readline():
-                if b"event=serving" in line:
-                    break
-            if line:
-                process.terminate()
-            said = line + process.communicate(timeout=PATIENCE_S)[1]
-            with self.subTest(mib=mib):
-                self.assertIn(process.returncode, (0, 1, 127), said)
-            results.add(bool(line))
-        self.assertEqual(results, {True, False}, "the limits show nothing")
 
 
 if __name__ == "__main__":
