@@ -210,7 +210,9 @@ if __name__ == "__main__":
 
 
 def start(index, repetitions):
-    """From exec to the first answer, all variants in turn; Python's pools beside them."""
+    """From exec to the first answer, all variants in turn, every turn in another order: what a
+    start costs depends on the memory that the one before it left (docs/comparison.md). Python's
+    pools beside them."""
     cases = {(mode, state): [] for mode in ("processes", "threads") for state in (WARM, COLD)}
     pools = {kind: [] for kind in ("fork", "spawn", "forkserver", "threads")}
     workers = os.cpu_count() or 1
@@ -218,7 +220,7 @@ def start(index, repetitions):
         script.write(POOLS)
         script.flush()
         for turn in range(repetitions + 1):
-            for mode, state in cases:
+            for mode, state in random.sample(list(cases), len(cases)):
                 service = Service(index, "--workers", f"{mode}:{workers}")
                 if state == COLD:
                     forget(index)
