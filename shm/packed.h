@@ -14,6 +14,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define PACKED_COUNT     128
 #define PACKED_MAX_BYTES (2 + 4 * PACKED_COUNT)
@@ -34,9 +35,28 @@ static inline size_t packed_bytes(const unsigned char *in, unsigned count)
     return *in & 0x80 ? 2 + values + 2 * (size_t)in[1] : 1 + values;
 }
 
+/* The bytes of a varint below 2^28, low ones first, and how many: lengths vary too much for a
+ * branch to foresee. */
+static inline uint32_t varint_bytes(uint32_t value, unsigned *count)
+{
+    const unsigned more = (31 - (unsigned)__builtin_clz(value | 1)) / 7;
+    const uint32_t sevens =
+        (value & 0x7f) | (value & 0x3f80) << 1 | (value & 0x1fc000) << 2 | (value & 0xfe00000) << 3;
+    *count = more + 1;
+    return sevens | (UINT32_C(0x808080) & ((UINT32_C(1) << 8 * more) - 1));
+}
+#define VARINT_BYTES_END (UINT64_C(1) << 28)
+
+/* May write four bytes where it uses fewer. */
 static inline size_t varint_put(unsigned char *out, uint64_t value)
 {
     size_t used = 0;
+    if (value < VARINT_BYTES_END) {
+        unsigned count;
+        const uint32_t bytes = varint_bytes((uint32_t)value, &count);
+        memcpy(out, &bytes, sizeof bytes);
+        return count;
+    }
     for (; value >= 0x80; value >>= 7)
         out[used++] = (unsigned char)(value | 0x80);
     out[used++] = (unsigned char)value;

@@ -188,7 +188,7 @@ static int merge(struct postings_build *b, struct run_reader *readers, struct ga
 
 static int merge_runs(struct postings_build *b, struct encoder *encoder, struct fault *why)
 {
-    int rc = gatherer_count(b->gatherer) ? flush(b, why) : 0;
+    int rc = gatherer_is_empty(b->gatherer) ? 0 : flush(b, why);
     if (rc)
         return rc;
     struct run_reader *readers = calloc(b->run_count, sizeof *readers);

@@ -3,16 +3,17 @@
  * Gathering words: a hash table of keys, and per key its occurrences in chained chunks of one
  * arena, which is also what the budget counts.
  *
- * A large wiki's table is far larger than any cache, so a page's words are first brought together
- * in a small one, and then looked up side by side: each word waits for memory once a page, and
- * while it does the next ones are under way.
+ * A large wiki's table is far larger than any cache, so words are first brought together page by
+ * page in a small one (postings_page.c), and then, those of a long page or of many short ones,
+ * looked up side by side: each word waits for memory once a page, and while it does the next ones
+ * are under way.
  */
 #include "shm/postings_build_int.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
+#include <sys/mman.h>
 
 /* Chunks grow with their word: 16 bytes for the many that occur once or twice. A chunk's last four
  * bytes are the next one's offset. */
@@ -23,6 +24,8 @@
 static_assert(GATHERER_BYTES_MAX + CHUNK_MOST == UINT32_MAX, "offsets of 4 bytes");
 
 #define KEY_HERE 32
+
+#define HUGE_BYTES ((size_t)4 << 20) /* allocations from here on ask for huge pages */
 
 /* As large as a cache line. */
 struct gathering {
@@ -44,28 +47,6 @@ struct slot {
     uint32_t number; /* gathering + 1; 0: free */
 };
 
-/* A word of the page being added. */
-struct page_word {
-    uint32_t hash;
-    uint32_t key, key_length; /* in page.keys */
-    uint32_t count;           /* then where its positions end */
-    uint32_t number;          /* of its gathering, presumably */
-};
-
-/* Words of one field of one page. */
-struct page_words {
-    struct byte_buffer keys;
-    struct page_word *words;
-    uint32_t count;
-    size_t capacity;
-    uint32_t *slots; /* word + 1; all 0 between pages */
-    size_t slot_count;
-    uint32_t *tokens;    /* the word at each position */
-    uint32_t *positions; /* by word */
-    size_t token_capacity;
-    struct byte_buffer codes; /* of one word */
-};
-
 struct gatherer {
     struct byte_buffer keys, arena;
     struct gathering *gatherings;
@@ -73,10 +54,19 @@ struct gatherer {
     size_t capacity;
     struct slot *slots;
     size_t slot_count;
-    uint32_t page_number;
     struct page_words page;
-    struct words words; /* scratch: large */
+    struct byte_buffer codes; /* scratch, of one word */
+    struct words words;       /* scratch: large */
 };
+
+/* Memory that is read and written all over: fewer page faults, and fewer misses of the TLB. */
+static void in_huge_pages(void *memory, size_t bytes)
+{
+    const uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) & ~(page - 1),
+                    end = ((uintptr_t)memory + bytes) & ~(page - 1);
+    if (bytes >= HUGE_BYTES)
+        (void)madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
 
 int gatherer_create(struct gatherer **out)
 {
@@ -85,9 +75,7 @@ int gatherer_create(struct gatherer **out)
         return -ENOMEM;
     t->slot_count = (size_t)1 << 16;
     t->slots = calloc(t->slot_count, sizeof *t->slots);
-    t->page.slot_count = 1024;
-    t->page.slots = calloc(t->page.slot_count, sizeof *t->page.slots);
-    if (t->slots && t->page.slots)
+    if (t->slots && page_words_init(&t->page) == 0)
         return 0;
     gatherer_destroy(out);
     return -ENOMEM;
@@ -102,24 +90,21 @@ void gatherer_destroy(struct gatherer **gatherer)
     free(t->arena.data);
     free(t->gatherings);
     free(t->slots);
-    free(t->page.keys.data);
-    free(t->page.words);
-    free(t->page.slots);
-    free(t->page.tokens);
-    free(t->page.positions);
-    free(t->page.codes.data);
+    page_words_fini(&t->page);
+    free(t->codes.data);
     free(t);
     *gatherer = NULL;
 }
 
 size_t gatherer_bytes(const struct gatherer *t)
 {
-    return t->arena.bytes + t->keys.bytes + t->count * sizeof *t->gatherings;
+    return t->arena.bytes + t->keys.bytes + t->count * sizeof *t->gatherings + t->page.keys.bytes +
+           t->page.count * sizeof *t->page.words;
 }
 
-uint32_t gatherer_count(const struct gatherer *t)
+bool gatherer_is_empty(const struct gatherer *t)
 {
-    return t->count;
+    return t->count == 0 && t->page.count == 0;
 }
 
 void gatherer_clear(struct gatherer *t)
@@ -137,6 +122,7 @@ static int grow_slots(struct gatherer *t)
     struct slot *slots = calloc(grown, sizeof *slots);
     if (!slots)
         return -ENOMEM;
+    in_huge_pages(slots, grown * sizeof *slots);
     for (size_t i = 0; i < t->slot_count; i++) {
         size_t at = t->slots[i].hash & mask;
         if (!t->slots[i].number)
@@ -155,7 +141,12 @@ static int new_chunk(struct gatherer *t, struct gathering *g)
 {
     struct byte_buffer *arena = &t->arena;
     const uint32_t bytes = g->chunk_bytes < CHUNK_MOST ? 2 * g->chunk_bytes : CHUNK_MOST;
-    if (byte_buffer_reserve(arena, bytes) || arena->bytes > GATHERER_BYTES_MAX)
+    if (bytes > arena->capacity - arena->bytes) {
+        if (byte_buffer_reserve(arena, bytes))
+            return -ENOMEM;
+        in_huge_pages(arena->data, arena->capacity);
+    }
+    if (arena->bytes > GATHERER_BYTES_MAX)
         return -ENOMEM;
     const uint32_t offset = (uint32_t)arena->bytes;
     arena->bytes += bytes;
@@ -200,6 +191,7 @@ static int add_gathering(struct gatherer *t, struct slot *slot, uint32_t hash, c
         struct gathering *gatherings = reallocarray(t->gatherings, grown, sizeof *gatherings);
         if (!gatherings)
             return -ENOMEM;
+        in_huge_pages(gatherings, grown * sizeof *gatherings);
         t->gatherings = gatherings;
         t->capacity = grown;
     }
@@ -241,32 +233,46 @@ static int find_gathering(struct gatherer *t, const struct page_word *word,
         if (slot.hash != hash)
             continue;
         struct gathering *g = &t->gatherings[slot.number - 1];
-        if (g->key_length == word->key_length && memcmp(key_of(t, g), key, g->key_length) == 0) {
+        if (g->key_length == word->key_length && same_bytes(key_of(t, g), key, g->key_length)) {
             *found = g;
             return 0;
         }
     }
 }
 
-/* Positions of one word in this page, in the form of postings_build_int.h. */
-static int put_positions(struct gatherer *t, struct gathering *g, const uint32_t *positions,
-                         uint32_t count)
+/* Positions of a word in its page, in the form of postings_build_int.h. */
+static int put_positions(struct gatherer *t, struct gathering *g, uint32_t page,
+                         const uint32_t *positions, uint32_t count)
 {
-    struct byte_buffer *codes = &t->page.codes;
-    if (byte_buffer_reserve(codes, ((size_t)count + 1) * 5))
-        return -ENOMEM;
-    unsigned char *out = codes->data;
-    out += varint_put(out, (uint64_t)positions[0] << 1 | 1);
-    out += varint_put(out, t->page_number - g->page);
-    for (uint32_t i = 1; i < count; i++)
-        out += varint_put(out, (uint64_t)(positions[i] - positions[i - 1]) << 1);
-    g->page = t->page_number;
+    const uint64_t head[2] = {(uint64_t)positions[0] << 1 | 1, page - g->page};
+    g->page = page;
     g->pages++;
     g->occurrences += count;
+    if (count == 1 && head[0] < VARINT_BYTES_END && head[1] < VARINT_BYTES_END) {
+        /* Most words. They go from a register to where they stay. */
+        unsigned first, second;
+        const uint64_t low = varint_bytes((uint32_t)head[0], &first),
+                       codes = low | (uint64_t)varint_bytes((uint32_t)head[1], &second)
+                                         << 8 * first;
+        if (g->stop - g->at < sizeof codes)
+            return put_codes(t, g, (const unsigned char *)&codes, first + second);
+        memcpy(t->arena.data + g->at, &codes, sizeof codes);
+        g->at += first + second;
+        return 0;
+    }
+    struct byte_buffer *codes = &t->codes;
+    if (byte_buffer_reserve(codes, ((size_t)count + 2) * 5))
+        return -ENOMEM;
+    unsigned char *out = codes->data;
+    out += varint_put(out, head[0]);
+    out += varint_put(out, head[1]);
+    for (uint32_t i = 1; i < count; i++)
+        out += varint_put(out, (uint64_t)(positions[i] - positions[i - 1]) << 1);
     return put_codes(t, g, codes->data, (size_t)(out - codes->data));
 }
 
-#define AHEAD 8 /* words whose memory is asked for before it is needed */
+#define AHEAD   12   /* words whose memory is asked for before it is needed */
+#define WAITING 1024 /* words of as many pages as these take are added together */
 
 static void prefetch_gathering(struct gatherer *t, struct page_word *word)
 {
@@ -282,27 +288,21 @@ static void prefetch_chunk(const struct gatherer *t, const struct page_word *wor
         __builtin_prefetch(t->arena.data + t->gatherings[word->number - 1].at, 1);
 }
 
-/* Adds what `page` has gathered to the table. */
-static int add_page_words(struct gatherer *t, uint32_t token_count)
+/* Adds the words of all pages that wait to the table. */
+static int add_page_words(struct gatherer *t)
 {
     struct page_words *page = &t->page;
     const uint32_t count = page->count;
-    uint32_t end = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const uint32_t here = page->words[i].count;
-        page->words[i].count = end;
-        end += here;
-        if (i < 3 * AHEAD)
-            __builtin_prefetch(&t->slots[page->words[i].hash & (t->slot_count - 1)]);
-    }
-    for (uint32_t i = 0; i < token_count; i++)
-        page->positions[page->words[page->tokens[i]].count++] = i;
+    for (uint32_t i = 0; i < count && i < 3 * AHEAD; i++)
+        __builtin_prefetch(&t->slots[page->words[i].hash & (t->slot_count - 1)]);
     for (uint32_t i = 0; i < count && i < 2 * AHEAD; i++)
         prefetch_gathering(t, &page->words[i]);
     for (uint32_t i = 0; i < count && i < AHEAD; i++)
         prefetch_chunk(t, &page->words[i]);
     uint32_t start = 0;
-    for (uint32_t i = 0; i < count; i++) {
+    int rc = 0;
+    for (uint32_t i = 0; !rc && i < count; i++) {
+        const struct page_word *word = &page->words[i];
         struct gathering *g;
         if (i + 3 * AHEAD < count)
             __builtin_prefetch(&t->slots[page->words[i + 3 * AHEAD].hash & (t->slot_count - 1)]);
@@ -310,111 +310,13 @@ static int add_page_words(struct gatherer *t, uint32_t token_count)
             prefetch_gathering(t, &page->words[i + 2 * AHEAD]);
         if (i + AHEAD < count)
             prefetch_chunk(t, &page->words[i + AHEAD]);
-        int rc = find_gathering(t, &page->words[i], &g);
+        rc = find_gathering(t, word, &g);
         if (!rc)
-            rc = put_positions(t, g, page->positions + start, page->words[i].count - start);
-        if (rc)
-            return rc;
-        start = page->words[i].count;
+            rc = put_positions(t, g, word->page, page->positions + start, word->end - start);
+        start = word->end;
     }
-    return 0;
-}
-
-/* --- Words of a page ------------------------------------------------------------------------- */
-
-static int reserve_tokens(struct page_words *page, uint32_t count)
-{
-    if (count < page->token_capacity)
-        return 0;
-    const size_t grown = page->token_capacity ? 2 * page->token_capacity : 4096;
-    uint32_t *tokens = reallocarray(page->tokens, grown, sizeof *tokens);
-    if (tokens)
-        page->tokens = tokens;
-    uint32_t *positions = reallocarray(page->positions, grown, sizeof *positions);
-    if (positions)
-        page->positions = positions;
-    if (!tokens || !positions)
-        return -ENOMEM;
-    page->token_capacity = grown;
-    return 0;
-}
-
-static int grow_page_slots(struct page_words *page)
-{
-    const size_t grown = 2 * page->slot_count, mask = grown - 1;
-    uint32_t *slots = calloc(grown, sizeof *slots);
-    if (!slots)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < page->count; i++) {
-        size_t at = page->words[i].hash & mask;
-        while (slots[at])
-            at = (at + 1) & mask;
-        slots[at] = i + 1;
-    }
-    free(page->slots);
-    page->slots = slots;
-    page->slot_count = grown;
-    return 0;
-}
-
-static int new_page_word(struct page_words *page, uint32_t hash, const char *key, uint32_t length)
-{
-    if (page->count == page->capacity) {
-        const size_t grown = page->capacity ? 2 * page->capacity : 1024;
-        struct page_word *words = reallocarray(page->words, grown, sizeof *words);
-        if (!words)
-            return -ENOMEM;
-        page->words = words;
-        page->capacity = grown;
-    }
-    if (byte_buffer_reserve(&page->keys, length))
-        return -ENOMEM;
-    page->words[page->count++] =
-        (struct page_word){.hash = hash, .key = (uint32_t)page->keys.bytes, .key_length = length};
-    memcpy(page->keys.data + page->keys.bytes, key, length);
-    page->keys.bytes += length;
-    return 0;
-}
-
-static int add_token(struct page_words *page, const char *key, uint32_t length, uint32_t position)
-{
-    const uint32_t hash = (uint32_t)XXH3_64bits(key, length);
-    const size_t mask = page->slot_count - 1;
-    size_t at = hash & mask;
-    uint32_t number;
-    for (; (number = page->slots[at]); at = (at + 1) & mask) {
-        const struct page_word *word = &page->words[number - 1];
-        if (word->hash == hash && word->key_length == length &&
-            memcmp(page->keys.data + word->key, key, length) == 0)
-            break;
-    }
-    int rc = reserve_tokens(page, position);
-    if (!rc && !number) {
-        rc = new_page_word(page, hash, key, length);
-        number = page->count;
-        page->slots[at] = number;
-        if (!rc && 2 * (size_t)number > page->slot_count)
-            rc = grow_page_slots(page);
-    }
-    if (rc)
-        return rc;
-    page->words[number - 1].count++;
-    page->tokens[position] = number - 1;
-    return 0;
-}
-
-static void clear_page(struct page_words *page)
-{
-    /* Slots are far more than words only after a page far longer than this one. */
-    if (page->count > page->slot_count / 32)
-        memset(page->slots, 0, page->slot_count * sizeof *page->slots);
-    else
-        for (uint32_t i = 0; i < page->count; i++)
-            for (size_t at = page->words[i].hash & (page->slot_count - 1); page->slots[at];
-                 at = (at + 1) & (page->slot_count - 1))
-                page->slots[at] = 0;
-    page->count = 0;
-    page->keys.bytes = 0;
+    page_words_clear(page);
+    return rc;
 }
 
 int gather_text(struct gatherer *t, struct stemmer *stemmer, uint32_t page, enum search_field field,
@@ -426,7 +328,6 @@ int gather_text(struct gatherer *t, struct stemmer *stemmer, uint32_t page, enum
     struct word word;
     int rc = 0;
     *count = 0;
-    t->page_number = page;
     if (!places)
         places = &nowhere;
     words_init(&t->words, text, length);
@@ -438,16 +339,18 @@ int gather_text(struct gatherer *t, struct stemmer *stemmer, uint32_t page, enum
             break;
         if (field == FIELD_NAME) {
             memcpy(key + 1, word.bytes, word.length);
-            rc = add_token(&t->page, key, word.length + 1, (*count)++);
+            rc = page_words_add(&t->page, key, word.length + 1);
         } else {
-            rc = add_token(&t->page, word.bytes, word.length, (*count)++);
+            rc = page_words_add(&t->page, word.bytes, word.length);
         }
+        (*count)++;
     }
     for (; place < places->count; place++)
         places->words[place] = *count;
     if (!rc)
-        rc = add_page_words(t, *count);
-    clear_page(&t->page);
+        rc = page_words_end(&t->page, page);
+    if (!rc && t->page.count >= WAITING)
+        rc = add_page_words(t);
     return rc;
 }
 
@@ -509,6 +412,8 @@ static int collect(const struct gatherer *t, const struct gathering *g, struct b
 
 int gathered_each(struct gatherer *t, gathered_fn *take, void *owner, struct fault *why)
 {
+    if (add_page_words(t))
+        return fault_set(why, ENOMEM, "out of memory for gathering words");
     struct sort_key *order = sorted(t);
     struct byte_buffer data = {0};
     int rc = order ? 0 : fault_set(why, ENOMEM, "out of memory for sorting words");

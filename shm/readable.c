@@ -494,6 +494,23 @@ static void put_close_bracket(struct writer *w)
 
 /* --- All of it ---------------------------------------------------------------------------- */
 
+/* What means something anywhere in a line. */
+static const bool is_special[256] = {
+    ['\n'] = true, ['\''] = true, ['_'] = true, ['&'] = true, ['<'] = true,
+    ['['] = true,  [']'] = true,  ['|'] = true, ['!'] = true};
+
+/* Most of most texts. False: there is none of it here. */
+static bool put_ordinary(struct writer *w)
+{
+    const size_t start = w->at;
+    size_t at = start, used = w->used;
+    while (at < w->length && w->out[at] == MARK_TEXT && !is_special[(unsigned char)w->text[at]])
+        w->out[used++] = w->text[at++];
+    w->at = at;
+    w->used = used;
+    return at > start;
+}
+
 static void put_text(struct writer *w)
 {
     char c = w->text[w->at];
@@ -548,7 +565,7 @@ size_t readable_text(const char *wikitext, size_t length, char *out)
             put_raw(&w);
         } else if (w.line_start && wikitext[w.at] != '\n') {
             begin_line(&w);
-        } else {
+        } else if (!put_ordinary(&w)) {
             put_text(&w);
         }
     }

@@ -7,6 +7,7 @@
  */
 #include "shm/readable_int.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -146,6 +147,40 @@ static void mark_elements(struct marking *m)
 
 /* --- Templates ---------------------------------------------------------------------------- */
 
+/* Whether the character stands there twice in a row. */
+static bool has_pair(const struct marking *m, char c)
+{
+    const char *at = m->text, *end = m->text + m->length;
+    while (at < end && (at = memchr(at, c, (size_t)(end - at)))) {
+        if (at + 1 < end && at[1] == c)
+            return true;
+        at++;
+    }
+    return false;
+}
+
+/* Goes through a text from its end and stops at two kinds of bytes: each is searched for once. */
+struct backwards {
+    const char *text;
+    char kinds[2];
+    size_t behind[2]; /* of the next one of each kind; 0: there is none */
+};
+
+static size_t behind_last(const char *text, size_t length, char c)
+{
+    const char *at = memrchr(text, c, length);
+    return at ? (size_t)(at - text) + 1 : 0;
+}
+
+/* The last one of either kind before `end`, which never grows, plus 1; 0: there is none. */
+static size_t next_backwards(struct backwards *b, size_t end)
+{
+    for (unsigned i = 0; i < 2; i++)
+        if (b->behind[i] > end)
+            b->behind[i] = behind_last(b->text, end, b->kinds[i]);
+    return b->behind[0] > b->behind[1] ? b->behind[0] : b->behind[1];
+}
+
 /* The start of the run of equal text bytes that ends with the one at `last`. */
 static size_t run_start(const struct marking *m, size_t last)
 {
@@ -158,10 +193,11 @@ static size_t run_start(const struct marking *m, size_t last)
  * {{{parameters}}} within each other without telling them apart. */
 static void find_closed_braces(struct marking *m)
 {
+    struct backwards braces = {m->text, {'{', '}'}, {SIZE_MAX, SIZE_MAX}};
     size_t closers = 0;
-    for (size_t at = m->length; at-- > 0;) {
-        char c = m->text[at];
-        if ((c != '{' && c != '}') || m->marks[at] != MARK_TEXT)
+    for (size_t at = m->length; (at = next_backwards(&braces, at)) > 0;) {
+        char c = m->text[--at];
+        if (m->marks[at] != MARK_TEXT)
             continue;
         size_t start = run_start(m, at), run = at - start + 1;
         if (run >= 2 && c == '}') {
@@ -198,10 +234,11 @@ static void hide_templates(struct marking *m)
 
 static void find_closed_links(struct marking *m)
 {
+    struct backwards brackets = {m->text, {'[', ']'}, {SIZE_MAX, SIZE_MAX}};
     size_t closers = 0;
-    for (size_t at = m->length; at-- > 0;) {
-        char c = m->text[at];
-        if ((c != '[' && c != ']') || m->marks[at] != MARK_TEXT)
+    for (size_t at = m->length; (at = next_backwards(&brackets, at)) > 0;) {
+        char c = m->text[--at];
+        if (m->marks[at] != MARK_TEXT)
             continue;
         size_t start = run_start(m, at), pairs = (at - start + 1) / 2;
         if (c == ']') {
@@ -221,10 +258,10 @@ void readable_mark(const char *text, size_t length, char *marks)
     struct marking m = {.text = text, .length = length, .marks = marks};
     memset(marks, MARK_TEXT, length);
     mark_elements(&m);
-    if (memmem(text, length, "{{", 2)) {
+    if (has_pair(&m, '{')) {
         find_closed_braces(&m);
         hide_templates(&m);
     }
-    if (memmem(text, length, "[[", 2))
+    if (has_pair(&m, '['))
         find_closed_links(&m);
 }
