@@ -26,6 +26,7 @@
 #endif
 
 #define FIXED_SCALE 0x1p100
+#define SHARE_MAX   INT64_C(1024) /* absurd: nobody's share of anything is over 2 */
 
 fixed_sum fixed_from_double(double value)
 {
@@ -160,9 +161,11 @@ static void write_sum(struct wire_out *out, fixed_sum sum)
 
 static bool read_sum(struct wire_in *in, fixed_sum *sum)
 {
+    static const int64_t unit = INT64_C(1) << 36; /* of the high half */
     int64_t high;
     uint64_t low;
-    if (!wire_get_int(in, &high) || !wire_get_uint(in, &low))
+    if (!wire_get_int(in, &high) || !wire_get_uint(in, &low) || high >= SHARE_MAX * unit ||
+        high < -SHARE_MAX * unit)
         return false;
     *sum = (fixed_sum)((unsigned __int128)high << 64 | low);
     return true;
@@ -179,14 +182,15 @@ static bool read_partial(const struct exchange_plan *plan, unsigned worker, cons
     const void *filler;
     size_t filler_bytes, slice_bytes;
     if (!wire_get_array(&in, &fields) || fields != 12 || !wire_get_uint(&in, &kind) ||
-        kind != MSG_PARTIAL || !wire_get_int(&in, round) || *round < 0)
+        kind != MSG_PARTIAL || !wire_get_int(&in, round) || *round < 0 || *round == INT64_MAX)
         return false;
     uint32_t phase = phase_of(plan, *round);
     return wire_get_uint(&in, &first) && first == slice_first(plan, phase, worker) &&
            wire_get_uint(&in, &count) && count == slice_count(plan, phase, worker) &&
            wire_get_bin(&in, &filler, &filler_bytes) && wire_get_bin(&in, slice, &slice_bytes) &&
-           slice_bytes == count * plan->element_bytes && read_sum(&in, &shares->change) &&
-           read_sum(&in, &shares->dangling) && read_sum(&in, &shares->mass);
+           slice_bytes == count * plan->element_bytes && (uintptr_t)*slice % RING_LINE == 0 &&
+           read_sum(&in, &shares->change) && read_sum(&in, &shares->dangling) &&
+           read_sum(&in, &shares->mass);
 }
 
 /* The next unread partial of `worker`: 1, 0 if there is none, or -EBADMSG. */
@@ -206,11 +210,24 @@ static int next_partial(struct exchange *x, unsigned worker, int64_t *round, con
     return read_partial(x->plan, worker, data, bytes, round, slice, shares) ? 1 : -EBADMSG;
 }
 
+/* The next round's record has room, since more rounds fit than are in flight (see the top): unless
+ * what others write of where they are is not so. Once there is room, there is until it is taken. */
+static bool ring_has_room(struct exchange *x)
+{
+    uint32_t phase = phase_of(x->plan, x->round + 1);
+    size_t bytes = record_bytes(x->plan, phase, x->slot);
+    return ring_reserve(&x->out, bytes, &x->record) == RING_OK;
+}
+
 /* Finds the last round that a predecessor published in this slot's own ring. */
 static int ring_attach(struct exchange *x)
 {
-    for (unsigned w = 0; w < x->plan->workers; w++)
-        ring_reader_attach(&x->in[w], ring_of(x->memory, x->plan, w), x->slot);
+    for (unsigned w = 0; w < x->plan->workers; w++) {
+        struct ring *ring = ring_of(x->memory, x->plan, w);
+        if (!ring_is_formatted(ring, ring_capacity(x->plan, w), x->plan->workers))
+            return -EBADMSG;
+        ring_reader_attach(&x->in[w], ring, x->slot);
+    }
     ring_writer_attach(&x->out, ring_of(x->memory, x->plan, x->slot));
     struct ring_reader *own = &x->in[x->slot];
     const void *slice;
@@ -219,21 +236,23 @@ static int ring_attach(struct exchange *x)
     while ((found = next_partial(x, x->slot, &x->round, &slice, &shares)) == 1)
         ;
     ring_reader_attach(own, own->ring, x->slot);
-    return found;
+    return found < 0 || (x->round < 0 && !ring_has_room(x)) ? -EBADMSG : 0;
 }
 
 /* Collects round x->collecting of one worker, stepping over older ones: a predecessor killed while
- * it gave a round back may have done so in some rings and not in others. */
+ * it gave a round back may have done so in some rings and not in others. Those come before all that
+ * has been collected. */
 static int ring_collect(struct exchange *x, unsigned worker, const void **slice,
                         struct exchange_shares *shares)
 {
     for (;;) {
         uint64_t before = x->in[worker].next;
+        bool first = before == x->in[worker].released;
         int64_t round;
         int found = next_partial(x, worker, &round, slice, shares);
         if (found == 0)
             return 0;
-        if (found < 0 || round > x->collecting) {
+        if (found < 0 || round > x->collecting || (round < x->collecting && !first)) {
             x->in[worker].next = before; /* to be found again: this look may be a publisher's */
             return -EBADMSG;
         }
@@ -248,11 +267,9 @@ static int ring_collect(struct exchange *x, unsigned worker, const void **slice,
 static void *ring_open(struct exchange *x)
 {
     uint32_t phase = phase_of(x->plan, x->round + 1);
-    size_t bytes = record_bytes(x->plan, phase, x->slot);
-    enum ring_status status = ring_reserve(&x->out, bytes, &x->record);
-    MUST(status == RING_OK); /* see the top: more rounds than are in flight fit */
+    MUST(ring_has_room(x)); /* exchange_attach() or exchange_ready() has looked */
     struct wire_out out;
-    wire_out_fixed(&out, x->record, bytes);
+    wire_out_fixed(&out, x->record, record_bytes(x->plan, phase, x->slot));
     wire_array(&out, 12);
     wire_uint(&out, MSG_PARTIAL);
     wire_int(&out, x->round + 1);
@@ -441,6 +458,8 @@ int exchange_ready(struct exchange *x)
         if (!found)
             all = 0;
     }
+    if (all && x->plan->mode == EXCHANGE_RING && !ring_has_room(x))
+        return -EBADMSG;
     return all;
 }
 

@@ -122,6 +122,11 @@ struct ring *ring_format(void *memory, size_t capacity, unsigned readers, uint64
     return ring;
 }
 
+bool ring_is_formatted(const struct ring *ring, size_t capacity, unsigned readers)
+{
+    return ring->magic == RING_MAGIC && ring->capacity == capacity && ring->readers == readers;
+}
+
 size_t ring_max_payload(const struct ring *ring)
 {
     return max_payload(ring->capacity);

@@ -48,6 +48,10 @@ size_t ring_capacity_for(size_t payload, unsigned count);
  * RING_LINE: 0, or something near wrap-around for tests. */
 struct ring *ring_format(void *memory, size_t capacity, unsigned readers, uint64_t start);
 
+/* Whether it still is what ring_format() made of it: a peer that is broken may have written there,
+ * and whoever attaches believes it. */
+bool ring_is_formatted(const struct ring *ring, size_t capacity, unsigned readers);
+
 size_t ring_max_payload(const struct ring *ring);
 
 /* --- Producer: one, with a private handle --------------------------------------------------- */

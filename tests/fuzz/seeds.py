@@ -89,6 +89,20 @@ def ring():
     yield bytes([0, 0]) + send + bytes([12, 1, 4, 0]) + send * 9 + bytes([3, 4, 15, 9, 0, 4, 1, 2, 3, 4])
 
 
+def exchange():
+    plans = [bytes([phases, wide, 20, 18, 3, 4, 2, 5]) for phases in (0, 1, 2) for wide in (0, 1)]
+    for plan in plans:
+        yield plan + bytes([0, 8, 0, 8]) * 12
+        yield plan + bytes([0, 8, 4, 0, 8, 12]) * 6
+        for slot in (0, 2):
+            # A message as it should be, and with each field changed; then on.
+            yield plan + bytes([0, 5, slot, 2] + [0] * 10) + bytes([0, 4]) * 3
+            for field in range(10):
+                fields = [0] * 10
+                fields[field] = 11
+                yield plan + bytes([0, 5, slot, 2] + fields) + bytes([0, 0, 4]) * 2
+
+
 def session():
     def frames(*values):
         return b"".join(map(pack, values))
