@@ -7,7 +7,8 @@
   and the time that one worker takes for each when it always has one to do, less the same searches'
   processor time in a process of their own;
 * two workers against one: searches for the words of ten queries at once that score every page, so
-  that the share of client and coordinator, on the same processors, is small;
+  that the share of client and coordinator, on the same processors, is small; beside it two daemons
+  of one worker each, at once, which have nothing to do with each other: what the machine gives;
 * suggestions (`prefix`, of 1 to 8 letters) while both workers are busy with such searches: at a
   fixed rate, latency from when each was due.
 
@@ -81,6 +82,13 @@ def run(*command):
                                      text=True).stdout)
 
 
+def together(*commands):
+    """All at once; their rates, added."""
+    running = [subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, text=True)
+               for command in commands]
+    return sum(json.loads(process.communicate()[0])["per_second"] for process in running)
+
+
 def middle(rows):
     return statistics.median(rows)
 
@@ -106,8 +114,9 @@ def main():
         out.writelines(title[:1 + i % 8] + "\n" for i, title in enumerate(some_titles(index, 1000)))
 
     daemons = {n: Daemon(index, "--quiet", "--workers", f"processes:{n}") for n in (1, 2)}
+    twin = Daemon(index, "--quiet", "--workers", "processes:1")
     seconds = ("-s", args.seconds)
-    alone, added, cost, packed, speedup, idle, busy, searches = ([] for _ in range(8))
+    alone, added, cost, packed, speedup, limit, idle, busy, searches = ([] for _ in range(9))
     for _ in range(args.rounds):
         inside = run(INPROCESS, index, quick, args.seconds)
         socket = run(LOAD, "frames", daemons[1].path, quick, "-c", 1, *seconds)["p50_us"]
@@ -116,9 +125,11 @@ def main():
         added.append(socket - inside["search_us"])
         each = 1e6 / run(LOAD, "frames", daemons[1].path, quick, "-c", 8, *seconds)["per_second"]
         cost.append(each - inside["processor_us"])
-        rates = [run(LOAD, "frames", daemons[n].path, slow, "-c", 2 * BUSY_CONNECTIONS,
-                     *seconds)["per_second"] for n in (1, 2)]
-        speedup.append(rates[1] / rates[0])
+        searching = {d.path: (LOAD, "frames", d.path, slow, "-c", 2 * BUSY_CONNECTIONS, *seconds)
+                     for d in (*daemons.values(), twin)}
+        one = together(searching[daemons[1].path])
+        speedup.append(together(searching[daemons[2].path]) / one)
+        limit.append(together(searching[daemons[1].path], searching[twin.path]) / one)
         prefix = (LOAD, "rpc", daemons[2].path, prefixes, "-m", "prefix", "-r", args.rate, "-c", 4,
                   "-p", 64)
         idle.append(run(*prefix, *seconds))
@@ -138,7 +149,8 @@ def main():
             [f"{what}: time of a busy worker, us", spread(cost, 1), "< 15",
              report.goal(middle(cost) < 15)],
             ["2 workers to 1, searches a second", spread(speedup, 2), ">= 1.9",
-             report.goal(middle(speedup) >= 1.9)]]
+             report.goal(middle(speedup) >= 1.9)],
+            ["2 daemons of 1 worker each to 1", spread(limit, 2), "", ""]]
     for what, results in (("nothing else", idle), ("both workers searching", busy)):
         for key in ("p50_us", "p99_us", "p999_us"):
             values = [result[key] for result in results]
@@ -149,7 +161,7 @@ def main():
                          *goal])
     rows.append(["searches a second meanwhile", spread(searches, 0), "", ""])
     print(*report.table(["", "median (least to most)", "goal", ""], rows), sep="\n")
-    for daemon in daemons.values():
+    for daemon in (*daemons.values(), twin):
         daemon.stop()
 
 
