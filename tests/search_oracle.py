@@ -217,7 +217,9 @@ class Oracle:
             self.body.add(words(text))
             self.title.add(words(title))
         self.places = {page_id: place for place, page_id in enumerate(self.ids)}
-        self._scored = functools.lru_cache(maxsize=256)(self._score)  # queries share their words
+        # Queries share their words. What is kept of them must fit into memory for a large wiki.
+        kept = max(8, min(256, 5000000 // max(1, len(self.ids))))
+        self._scored = functools.lru_cache(maxsize=kept)(self._score)
 
     def _occurrences(self, field, found, quoted):
         """idf and page -> how often, for one word or a phrase."""
@@ -241,6 +243,8 @@ class Oracle:
             n = len(total)
             idf = math.log(1 + (len(field) - n + 0.5) / (n + 0.5))
             scored = {page: idf * field.saturation(page, count) for page, count in total.items()}
+        elif self.meaning.prefix == "constant":
+            scored = set().union(*(field.pages[field.numbers[word]] for word in expanded))
         else:
             scored = _union(self._scored(field, (word,)) for word in expanded)
         if field is self.title and self.meaning.intitle == "zero":

@@ -6,6 +6,7 @@ data is absent), and random ones of every form on a made-up wiki.
 FORKLORE_SEARCH_PAGES and FORKLORE_SEARCH_QUERIES make the made-up wiki and the queries more, as
 `make check-search-million` does."""
 import collections
+import functools
 import json
 import math
 import os
@@ -203,21 +204,22 @@ class Wikispeedia(Against, unittest.TestCase):
                                  (oracle.titles[place], oracle.body.length(place)), query)
 
 
+@functools.lru_cache(maxsize=None)  # of a million pages it takes seconds, and every test asks
+def usable(field):
+    """Words, the most frequent first, that a query can name by themselves."""
+    frequency = collections.Counter({word: len(field.pages[number])
+                                     for word, number in field.numbers.items()})
+    return [word for word, _ in frequency.most_common() if words(word) == [word]]
+
+
 class Questioner:
     """Random queries of every form out of an oracle's own vocabulary."""
 
     def __init__(self, oracle, seed):
         self.oracle, self.random = oracle, random.Random(seed)
-        self.by_frequency = self._usable(oracle.body)
-        self.in_titles = self._usable(oracle.title)
-        self.names = {number: word for word, number in oracle.body.numbers.items()}
-
-    @staticmethod
-    def _usable(field):
-        """Words, the most frequent first, that a query can name by themselves."""
-        frequency = collections.Counter({word: len(field.pages[number])
-                                         for word, number in field.numbers.items()})
-        return [word for word, _ in frequency.most_common() if words(word) == [word]]
+        self.by_frequency = usable(oracle.body)
+        self.in_titles = usable(oracle.title)
+        self.names = list(oracle.body.numbers)  # they are numbered in their order
 
     def word(self, vocabulary=None):
         """Frequent and rare ones alike: the logarithm of their rank is uniform."""
