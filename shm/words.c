@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * See words.h. ASCII runs are folded byte by byte; a run with anything else in it goes through
- * utf8proc, one character with its marks at a time.
+ * See words.h. ASCII runs are folded sixteen bytes at a time; a run with anything else in it goes
+ * through utf8proc, one character with its marks at a time.
  */
 #include "shm/words.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <utf8proc.h>
 
 /* 0: no word character, 0x80: not ASCII, else the folded character. */
@@ -268,6 +271,70 @@ static bool slow_next(struct words *w, struct word *word)
     }
 }
 
+/* --- ASCII --------------------------------------------------------------------------------- */
+
+#ifdef __SSE2__
+#define WIDE sizeof(__m128i)
+
+/* Where in the sixteen bytes word characters are; they come out folded. */
+static unsigned fold_wide(const unsigned char *text, __m128i *folded)
+{
+    const __m128i raw = _mm_loadu_si128((const __m128i *)(const void *)text);
+    const __m128i lower = _mm_or_si128(raw, _mm_set1_epi8(0x20));
+    /* The first n from c on: they become the n least of signed bytes. */
+#define AMONG(v, c, n)                                                                             \
+    _mm_cmplt_epi8(_mm_add_epi8(v, _mm_set1_epi8((char)(0x80 - (c)))),                             \
+                   _mm_set1_epi8((char)(0x80 + (n))))
+    const __m128i letters = AMONG(lower, 'a', 26), digits = AMONG(raw, '0', 10);
+#undef AMONG
+    *folded = _mm_or_si128(raw, _mm_and_si128(letters, _mm_set1_epi8(0x20)));
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(letters, digits));
+}
+#endif
+
+/* The first byte that belongs to a word, or may. */
+static size_t skip_separators(const unsigned char *text, size_t at, size_t length)
+{
+#ifdef __SSE2__
+    for (; length - at >= WIDE; at += WIDE) {
+        __m128i folded;
+        const unsigned word = fold_wide(text + at, &folded);
+        const unsigned other = (unsigned)_mm_movemask_epi8(
+            _mm_loadu_si128((const __m128i *)(const void *)(text + at)));
+        if (word | other)
+            return at + (unsigned)__builtin_ctz(word | other);
+    }
+#endif
+    while (at < length && !FOLD[text[at]])
+        at++;
+    return at;
+}
+
+/* Folds ASCII word characters into `bytes`, as many as there are and fit. */
+static uint32_t fold_ascii(struct words *w, size_t at)
+{
+    const unsigned char *text = (const unsigned char *)w->text;
+    uint32_t used = 0;
+    unsigned char folded;
+#ifdef __SSE2__
+    if (w->length - at >= WIDE) {
+        __m128i wide;
+        const unsigned others = ~fold_wide(text + at, &wide) & 0xffff;
+        _mm_storeu_si128((__m128i *)(void *)w->bytes, wide);
+        if (others)
+            return (uint32_t)__builtin_ctz(others);
+        used = WIDE;
+    }
+#endif
+    for (; at + used < w->length && used < WORD_MAX_BYTES; used++) {
+        folded = FOLD[text[at + used]];
+        if (folded - 1U >= 0x7f)
+            break;
+        w->bytes[used] = (char)folded;
+    }
+    return used;
+}
+
 bool words_next(struct words *w, struct word *word)
 {
     for (;;) {
@@ -278,26 +345,17 @@ bool words_next(struct words *w, struct word *word)
                 continue;
         }
         const unsigned char *text = (const unsigned char *)w->text;
-        size_t at = w->at;
-        while (at < w->length && !FOLD[text[at]])
-            at++;
-        if (at == w->length) {
-            w->at = at;
+        const size_t start = skip_separators(text, w->at, w->length);
+        w->at = start;
+        if (start == w->length)
             return false;
-        }
-        const size_t start = at;
-        uint32_t used = 0;
-        unsigned char folded = 0;
-        while (at < w->length && used < WORD_MAX_BYTES && (folded = FOLD[text[at]]) - 1U < 0x7f) {
-            w->bytes[used++] = (char)folded;
+        const uint32_t used = fold_ascii(w, start);
+        const size_t end = start + used;
+        size_t at = end;
+        while (at < w->length && FOLD[text[at]] - 1U < 0x7f)
             at++;
-        }
-        size_t end = at;
-        while (at < w->length && (folded = FOLD[text[at]]) - 1U < 0x7f)
-            at++;
-        if (at < w->length && folded) {
+        if (at < w->length && FOLD[text[at]]) {
             w->slow = true;
-            w->at = start;
             w->used = 0;
             w->cut = false;
             w->before_used = 0;

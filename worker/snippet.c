@@ -13,49 +13,64 @@ struct match {
     unsigned part;
 };
 
-struct part {
-    struct text_ref word;
-    bool open; /* word* */
+struct parts {
+    struct {
+        struct text_ref word;
+        bool open; /* word* */
+    } list[PARTS_MAX];
+    unsigned count;
+    uint64_t firsts; /* the bytes they begin with, as a set of what these are modulo 64 */
 };
 
-static unsigned list_parts(const struct search_query *query, struct part parts[PARTS_MAX])
+static uint64_t first_of(const char *bytes)
 {
-    unsigned count = 0;
-    for (uint32_t i = 0; i < query->leaf_count; i++) {
-        const struct search_leaf *leaf = &query->leaves[i];
-        for (uint32_t j = 0; leaf->occur != OCCUR_NOT && j < leaf->count; j++)
-            if (count < PARTS_MAX)
-                parts[count++] = (struct part){search_query_word(query, leaf->first + j),
-                                               leaf->kind == LEAF_PREFIX};
-    }
-    return count;
+    return UINT64_C(1) << (*bytes & 63);
 }
 
-static unsigned find_part(const struct part *parts, unsigned count, const struct word *word)
+static void list_parts(const struct search_query *query, struct parts *parts)
 {
+    parts->count = 0;
+    parts->firsts = 0;
+    for (uint32_t i = 0; i < query->leaf_count; i++) {
+        const struct search_leaf *leaf = &query->leaves[i];
+        for (uint32_t j = 0; leaf->occur != OCCUR_NOT && j < leaf->count; j++) {
+            if (parts->count == PARTS_MAX)
+                return;
+            const struct text_ref word = search_query_word(query, leaf->first + j);
+            parts->list[parts->count].word = word;
+            parts->list[parts->count++].open = leaf->kind == LEAF_PREFIX;
+            parts->firsts |= first_of(word.bytes);
+        }
+    }
+}
+
+/* Its number, or their count. Most words of a text begin otherwise than those of a query. */
+static unsigned find_part(const struct parts *parts, const struct word *word)
+{
+    if (!(parts->firsts & first_of(word->bytes)))
+        return parts->count;
     unsigned i = 0;
-    for (; i < count; i++) {
-        const struct text_ref part = parts[i].word;
-        if ((part.length == word->length || (parts[i].open && part.length < word->length)) &&
+    for (; i < parts->count; i++) {
+        const struct text_ref part = parts->list[i].word;
+        if ((part.length == word->length || (parts->list[i].open && part.length < word->length)) &&
             memcmp(part.bytes, word->bytes, part.length) == 0)
             break;
     }
     return i;
 }
 
-static unsigned find_matches(const struct part *parts, unsigned part_count, struct stemmer *stemmer,
-                             const char *text, size_t from, size_t to,
-                             struct match matches[MATCHES_MAX])
+static unsigned find_matches(const struct parts *parts, struct stemmer *stemmer, const char *text,
+                             size_t from, size_t to, struct match matches[MATCHES_MAX])
 {
     struct words words;
     struct word word;
     unsigned count = 0;
     words_init(&words, text + from, to - from);
     while (count < MATCHES_MAX && words_next(&words, &word)) {
-        unsigned part = find_part(parts, part_count, &word);
-        if (part == part_count && stem_word(stemmer, &word) == 0)
-            part = find_part(parts, part_count, &word);
-        if (part < part_count)
+        unsigned part = find_part(parts, &word);
+        if (part == parts->count && stemmer && stem_word(stemmer, &word) == 0)
+            part = find_part(parts, &word);
+        if (part < parts->count)
             matches[count++] = (struct match){from + word.start, from + word.end, part};
     }
     return count;
@@ -155,10 +170,10 @@ static size_t find_end(const char *text, size_t start, size_t after, size_t leng
 void snippet_find(const struct search_query *query, struct stemmer *stemmer, const char *text,
                   size_t length, size_t from, size_t to, size_t expected, struct snippet *snippet)
 {
-    struct part parts[PARTS_MAX];
+    struct parts parts;
     struct match matches[MATCHES_MAX];
-    const unsigned part_count = list_parts(query, parts);
-    const unsigned count = find_matches(parts, part_count, stemmer, text, from, to, matches);
+    list_parts(query, &parts);
+    const unsigned count = find_matches(&parts, stemmer, text, from, to, matches);
     const struct group group = best_group(matches, count, expected);
     const struct match *first = &matches[group.first];
     const size_t at = group.count ? first->start : from;
