@@ -158,7 +158,7 @@ void job_write(const struct job *job, bool with_top, struct wire_out *out)
     wire_key_uint(out, "wakeups", job->wakeups);
     wire_key(out, "error");
     if (job->error)
-        wire_cstr(out, job->error);
+        wire_message(out, job->error);
     else
         wire_nil(out);
     wire_key(out, "top");

@@ -11,7 +11,8 @@ static void write_index(const struct generation *generation, struct wire_out *ou
     const struct base *base = generation->base;
     uint64_t cold = generation->view.text_bytes;
     wire_map(out, 9);
-    wire_key_cstr(out, "name", base->path);
+    wire_key(out, "name");
+    wire_message(out, base->path);
     wire_key_cstr(out, "site", meta->site);
     wire_key_uint(out, "pages", meta->page_count);
     wire_key_uint(out, "titles", meta->title_count);
@@ -134,7 +135,8 @@ void status_write(struct daemon *daemon, struct wire_out *out)
     wire_key_cstr(out, "version", FORKLORE_VERSION);
     wire_key_uint(out, "pid", (uint64_t)getpid());
     wire_key_double(out, "uptime_s", (double)(loop_now_ns() - daemon->started_ns) / 1e9);
-    wire_key_cstr(out, "socket", daemon->sessions.path);
+    wire_key(out, "socket");
+    wire_message(out, daemon->sessions.path);
     wire_key_cstr(out, "mode",
                   daemon->options->mode == WORKERS_PROCESSES ? "processes" : "threads");
     wire_key_cstr(out, "exchange", daemon->options->exchange == EXCHANGE_RING ? "ring" : "shared");

@@ -77,7 +77,8 @@ void rpc_error(struct wire_out *out, uint64_t msgid, enum rpc_error error, const
     wire_uint(out, msgid);
     wire_map(out, 2);
     wire_key_cstr(out, "code", rpc_error_text(error));
-    wire_key_cstr(out, "message", message);
+    wire_key(out, "message");
+    wire_message(out, message);
     wire_nil(out);
 }
 

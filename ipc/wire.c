@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <msgpack.h>
 #include <string.h>
+#include <utf8proc.h>
 
 #define WIRE_ALIGN 64 /* of wire_bin_aligned(): a cache line, as the ring's payloads */
 
@@ -158,6 +159,25 @@ void wire_str(struct wire_out *out, const char *text, size_t length)
 void wire_cstr(struct wire_out *out, const char *text)
 {
     wire_str(out, text, strlen(text));
+}
+
+void wire_message(struct wire_out *out, const char *text)
+{
+    const size_t length = strlen(text);
+    wire_str(out, text, length);
+    if (out->failed)
+        return;
+    utf8proc_uint8_t *copy = (utf8proc_uint8_t *)out->data + out->bytes - length;
+    for (size_t at = 0; at < length;) {
+        utf8proc_int32_t character;
+        utf8proc_ssize_t bytes =
+            utf8proc_iterate(copy + at, (utf8proc_ssize_t)(length - at), &character);
+        if (bytes < 1) {
+            copy[at] = '?';
+            bytes = 1;
+        }
+        at += (size_t)bytes;
+    }
 }
 
 void wire_bin(struct wire_out *out, const void *data, size_t bytes)

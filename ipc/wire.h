@@ -40,6 +40,8 @@ void wire_int(struct wire_out *out, int64_t value);
 void wire_double(struct wire_out *out, double value);
 void wire_str(struct wire_out *out, const char *text, size_t length);
 void wire_cstr(struct wire_out *out, const char *text);
+/* The same of what may quote any bytes and be cut anywhere: '?' for each that is not of UTF-8. */
+void wire_message(struct wire_out *out, const char *text);
 void wire_bin(struct wire_out *out, const void *data, size_t bytes);
 void wire_raw(struct wire_out *out, const void *messagepack, size_t bytes);
 /* Key of a map entry, then the value: wire_key(o, "n"); wire_uint(o, 3); Keys are literals, so the

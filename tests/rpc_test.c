@@ -102,6 +102,37 @@ static void test_rpc_error_codes_survive_the_wire(void **unused)
     assert_string_equal(rpc_error_text((enum rpc_error)1000), "internal");
 }
 
+/* A message may quote what a client sent, and end anywhere in it. */
+static void test_rpc_error_messages_are_text(void **unused)
+{
+    (void)unused;
+    static const char *const cases[][2] = {
+        {"no page has the title \"\xe6\x98\x9f\"", "no page has the title \"\xe6\x98\x9f\""},
+        {"cut: \xe6\x98\x9f\xe6\x98", "cut: \xe6\x98\x9f??"},
+        {"\xff"
+         "bytes\xc0\x80, \xed\xa0\x80",
+         "?bytes??, ???"},
+        {"", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct wire_out out;
+        struct wire_in in;
+        const char *text;
+        size_t length;
+        uint32_t count;
+        wire_out_init(&out);
+        rpc_error(&out, 7, RPC_NOT_FOUND, cases[i][0]);
+        in = wire_in(out.data, out.bytes);
+        assert_true(wire_get_array(&in, &count) && wire_skip(&in) && wire_skip(&in));
+        assert_true(wire_get_map(&in, &count) && wire_skip(&in) && wire_skip(&in) &&
+                    wire_skip(&in));
+        assert_true(wire_get_text(&in, &text, &length));
+        assert_int_equal(length, strlen(cases[i][1]));
+        assert_memory_equal(text, cases[i][1], length);
+        wire_out_fini(&out);
+    }
+}
+
 /* The value of a whole message, for params. */
 static struct wire_in value_of(const struct wire_out *out)
 {
@@ -423,6 +454,7 @@ int main(void)
         cmocka_unit_test(test_rpc_request_is_taken_apart),
         cmocka_unit_test(test_rpc_broken_requests_are_answered_where_that_is_possible),
         cmocka_unit_test(test_rpc_error_codes_survive_the_wire),
+        cmocka_unit_test(test_rpc_error_messages_are_text),
         cmocka_unit_test(test_rpc_params_by_position),
         cmocka_unit_test(test_rpc_params_by_name),
         cmocka_unit_test(test_rpc_params_that_are_neither_are_refused),

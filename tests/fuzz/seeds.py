@@ -117,6 +117,30 @@ def session():
     yield bytes([0]) + b"GET / HTTP/1.1\r\n\r\n"
 
 
+CONTROL = ["ping", "status", "submit", "", "jobs", "job", "cancel", "watch", "reload"]
+
+
+def control():
+    def of(*calls):
+        return b"".join(bytes([CONTROL.index(method), len(pack(params))]) + pack(params)
+                        for method, params in calls)
+
+    submit = {"kind": "pagerank", "damping": 0.5, "tolerance": 0.001, "iterations": 7,
+              "precision": "single", "seeds": ["Ship", "Mast"], "exchange": "shared", "workers": 3,
+              "publish": False}
+    yield of(("ping", []), ("status", {}), ("jobs", []), ("reload", []), ("reload", ["/dev/null"]))
+    yield of(("submit", []), ("submit", submit), ("watch", [1]), ("watch", [2]), ("cancel", [1]),
+             ("job", [1]), ("cancel", {"id": 2}), ("jobs", []), ("watch", [1]), ("job", [3]))
+    for name, value in submit.items():
+        yield of(("submit", {name: value}), ("job", [1]), ("cancel", [1]))
+    for params in ({"seeds": []}, {"seeds": "Boat"}, {"seeds": ["nothing such"]}, {"damping": 1},
+                   {"workers": 65}, {"seed": "Ship"}, ["pagerank", 0.85, 0, 1, "double", ["Ship"]]):
+        yield of(("submit", params))
+    yield of(*[("submit", [])] * 40, ("jobs", []))
+    yield of(("reload", ["\u9000" * 60]), ("submit", {"seeds": ["\u9000" * 60]}))
+    yield bytes([15, 2]) + pack([7]) + of(("job", [2 ** 32 - 1]))
+
+
 def index():
     for image in range(3):
         yield bytes([image])
