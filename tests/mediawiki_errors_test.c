@@ -64,11 +64,10 @@ static void test_mediawiki_refuses_control_characters_in_titles(void **state)
 
 static void test_mediawiki_limits_titles(void **state)
 {
-    char *xml = malloc(20000), title[10001];
+    char xml[20000], title[10001];
     static const size_t lengths[] = {1025, 10000};
 
     (void)state;
-    assert_non_null(xml);
     memset(title, 'x', 10000);
     title[10000] = '\0';
     for (size_t i = 0; i < 2; i++) {
@@ -82,7 +81,6 @@ static void test_mediawiki_limits_titles(void **state)
     struct collection all = read_text(xml);
     assert_int_equal(strlen(all.pages[0].title), 1024);
     forget(&all);
-    free(xml);
 }
 
 static void test_mediawiki_names_invalid_utf8(void **state)
@@ -137,11 +135,11 @@ static void test_mediawiki_refuses_entity_bombs(void **state)
 
 static void test_mediawiki_limits_depth_and_tokens(void **state)
 {
-    const size_t comment = (size_t)20 << 20;
-    char *xml = malloc(comment + 10000), *at = xml;
+    enum { comment = 20 << 20 };
+    static char xml[comment + 10000];
+    char *at = xml;
 
     (void)state;
-    assert_non_null(xml);
     at += sprintf(at, HEAD);
     for (int i = 0; i < 100; i++)
         at += sprintf(at, "<a>");
@@ -150,7 +148,6 @@ static void test_mediawiki_limits_depth_and_tokens(void **state)
     memset(at, '.', comment);
     sprintf(at + comment, "-->" PAGE("A", "") TAIL);
     expect_text_error(xml, EBADMSG, "a tag or comment of more than 16 MiB");
-    free(xml);
 }
 
 static void test_mediawiki_stops_when_the_handler_fails(void **state)
