@@ -7,14 +7,15 @@
 #include "ipc/msg.h"
 #include "ipc/rpc.h"
 #include "tests/fixture_index.h"
-#include "tests/under.h"
 #include "worker/worker.h"
 
+#include <liburing.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -33,6 +34,18 @@ struct bench {
     struct ring_writer requests;
     struct ring_reader replies;
 };
+
+/* Takes the library's place: the worker looks for completions, and sleeps in between. Valgrind runs
+ * one thread at a time, and does not know that io_uring_enter() blocks: while the worker waited in
+ * there, nobody would get to wake it. */
+int io_uring_submit_and_wait(struct io_uring *ring, unsigned count)
+{
+    static const struct timespec pause = {.tv_nsec = 100000};
+    int err;
+    while ((err = io_uring_submit_and_get_events(ring)) >= 0 && io_uring_cq_ready(ring) < count)
+        nanosleep(&pause, NULL);
+    return err;
+}
 
 static void *run_worker(void *argument)
 {
@@ -89,10 +102,6 @@ static struct bench *start(void)
         skip();
     }
     loop_destroy(&probe);
-    if (under_valgrind()) {
-        print_message("SKIP: hangs under valgrind, which runs one thread at a time\n");
-        skip();
-    }
     struct bench *bench = aligned_alloc(64, (sizeof *bench + 63) / 64 * 64);
     assert_non_null(bench);
     memset(bench, 0, sizeof *bench);
