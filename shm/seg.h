@@ -44,8 +44,8 @@ void seg_owner_fini(struct seg_owner *owner);
 unsigned seg_sweep(void);
 
 /* Creates, reserves (posix_fallocate: no SIGBUS later; -ENOSPC now, or -ENOMEM for the limit of a
- * memory cgroup) and maps a writable segment of at least `bytes` zeroed bytes. `label` is [a-z0-9-]+
- * and unique per owner. */
+ * memory cgroup) and maps a writable segment of at least `bytes` zeroed bytes. `label` is
+ * [a-z0-9-]+ and unique per owner. */
 int seg_create(struct seg *seg, const struct seg_owner *owner, const char *label, size_t bytes,
                struct fault *why);
 
