@@ -357,21 +357,23 @@ def judge(expected, answer, limit, offset=0, tolerance=1e-5, slack=1e-6):
 
 
 def titles(connection):
-    cursor = 0
-    while cursor is not None:
-        piece = connection.call("export", what="titles", cursor=cursor, limit=10000)
-        yield from (title for title, target in piece["rows"] if target is None)
-        cursor = piece["next"]
+    """Of all pages in the order of their ids, as their texts stand in the index: the next one is
+    mostly where the last one was."""
+    found, piece = [], None
+    while piece is None or piece:
+        piece = connection.call("top", limit=10000, offset=len(found))
+        found += [(page["id"], page["title"]) for page in piece]
+    return [title for _, title in sorted(found)]
 
 
 def pages(connection, method="page", at_once=100):
     """(id, title, readable text) of every page, as the daemon shows it."""
-    waiting = titles(connection)
+    waiting = iter(titles(connection))
     while batch := list(itertools.islice(waiting, at_once)):
         for number, title in enumerate(batch, 1 << 32):
             connection.send([0, number, method, {"title": title, "format": "text"}])
         for _ in batch:
             _, _, error, result = connection.receive()
             if error is not None:
-                raise AssertionError(f"a page of export titles cannot be read: {error}")
+                raise AssertionError(f"a page of top cannot be read: {error}")
             yield result["id"], result["title"], result["text"]

@@ -1,51 +1,98 @@
-/* SPDX-License-Identifier: MIT
- *
- * Batches of pages go round: the reader fills the one numbered `filled`, the thread works on the
- * one numbered `taken`; both numbers run free, under the mutex.
- */
+/* SPDX-License-Identifier: MIT */
 #include "coordinator/build/word_thread.h"
 
 #include "coordinator/build/array.h"
+#include "coordinator/build/batch_queue.h"
 #include "shm/readable.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BATCHES     4
-#define BATCH_BYTES ((size_t)1 << 20) /* full when it has so many */
-
-/* Pages in turn: page_lengths, title, text. */
-struct batch {
-    char *data;
-    size_t bytes, capacity;
-};
-
+/* In `pages`: then the title and the wikitext. */
 struct page_lengths {
     size_t title, text;
 };
 
+/* In `texts`: then where each passage begins, how many words begin before it, the readable text,
+ * and what makes the record's bytes a multiple of four. */
+struct text_lengths {
+    uint32_t text, passages;
+};
+
 struct word_thread {
+    struct batch_queue pages; /* from whoever reads them to `gathering` */
+    struct batch_queue texts; /* from there to `packing` */
+    pthread_t gathering, packing;
+    bool gathering_runs, packing_runs;
+
+    /* Of `gathering`. */
     struct postings_build *build;
     struct postings_built built;
-    pthread_t id;
-    bool running;
-    struct passage_writer *passages; /* borrowed */
-    char *readable;                  /* of one page */
+    char *readable; /* of one page */
     size_t readable_capacity;
     uint32_t *starts; /* of its passages, and then their words */
     size_t start_capacity;
-    struct batch batches[BATCHES];
 
-    /* Under the mutex. */
-    pthread_mutex_t mutex;
-    pthread_cond_t changed;
-    unsigned filled, taken;
-    bool ended, cancelled, done;
-    int rc; /* what the thread ended with, and why */
-    struct fault why;
+    struct passage_writer *passages; /* borrowed, of `packing` */
 };
+
+/* --- Passages -------------------------------------------------------------------------------- */
+
+static size_t text_bytes(struct text_lengths lengths)
+{
+    const size_t bytes =
+        sizeof lengths + 2 * sizeof(uint32_t) * (size_t)lengths.passages + lengths.text;
+    return (bytes + 3) & ~(size_t)3;
+}
+
+static int put_text(struct batch_queue *texts, const char *text, const struct word_places *places,
+                    struct text_lengths lengths, struct fault *why)
+{
+    const size_t bytes = text_bytes(lengths), some = lengths.passages * sizeof(uint32_t);
+    char *out = batch_room(texts, bytes);
+    if (!out)
+        return fault_set(why, ENOMEM, "out of memory for a page of %" PRIu32 " bytes",
+                         lengths.text);
+    memcpy(out, &lengths, sizeof lengths);
+    memcpy(out + sizeof lengths, places->at, some);
+    memcpy(out + sizeof lengths + some, places->words, some);
+    memcpy(out + sizeof lengths + 2 * some, text, lengths.text);
+    return batch_put(texts, bytes, why);
+}
+
+static int pack_batch(struct passage_writer *passages, const struct batch *batch, struct fault *why)
+{
+    int rc = 0;
+    for (size_t at = 0; !rc && at < batch->bytes;) {
+        struct text_lengths lengths;
+        memcpy(&lengths, batch->data + at, sizeof lengths);
+        uint32_t *starts = (uint32_t *)(void *)(batch->data + at + sizeof lengths);
+        const struct word_places places = {starts, starts + lengths.passages, lengths.passages};
+        rc = passage_writer_add(passages, (const char *)(places.words + lengths.passages),
+                                lengths.text, &places, why);
+        at += text_bytes(lengths);
+    }
+    return rc;
+}
+
+static void *pack(void *owner)
+{
+    struct word_thread *t = owner;
+    struct fault why;
+    bool cancelled = false;
+    int rc = 0;
+    for (const struct batch *batch; !rc && (batch = batch_take(&t->texts, &cancelled));)
+        rc = pack_batch(t->passages, batch, &why);
+    if (!rc && !cancelled)
+        rc = passage_writer_finish(t->passages, &why);
+    batch_close(&t->texts, rc, &why);
+    return NULL;
+}
+
+/* --- Words ----------------------------------------------------------------------------------- */
 
 static int reserve_readable(struct word_thread *t, size_t length)
 {
@@ -69,7 +116,8 @@ static int add_page(struct word_thread *t, struct page_lengths lengths, const ch
     const struct word_places places = {t->starts, t->starts + count, count};
     int rc = postings_build_add(t->build, title, lengths.title, t->readable, length, &places, why);
     if (!rc)
-        rc = passage_writer_add(t->passages, t->readable, (uint32_t)length, &places, why);
+        rc = put_text(&t->texts, t->readable, &places,
+                      (struct text_lengths){(uint32_t)length, count}, why);
     return rc;
 }
 
@@ -86,42 +134,25 @@ static int add_batch(struct word_thread *t, const struct batch *batch, struct fa
     return rc;
 }
 
-/* The next full batch, or NULL: no more are to come, or nobody wants them any more. */
-static const struct batch *next_batch(struct word_thread *t)
-{
-    while (t->taken == t->filled && !t->ended && !t->cancelled)
-        pthread_cond_wait(&t->changed, &t->mutex);
-    return t->cancelled || t->taken == t->filled ? NULL : &t->batches[t->taken % BATCHES];
-}
-
-static void *work(void *owner)
+static void *gather(void *owner)
 {
     struct word_thread *t = owner;
     struct fault why;
+    bool cancelled = false;
     int rc = 0;
-    pthread_mutex_lock(&t->mutex);
-    for (const struct batch *batch; !rc && (batch = next_batch(t));) {
-        pthread_mutex_unlock(&t->mutex);
+    for (const struct batch *batch; !rc && (batch = batch_take(&t->pages, &cancelled));)
         rc = add_batch(t, batch, &why);
-        pthread_mutex_lock(&t->mutex);
-        t->taken++;
-        pthread_cond_signal(&t->changed);
+    if (rc || cancelled) {
+        batch_cancel(&t->texts);
+    } else {
+        batch_end(&t->texts);
+        rc = postings_build_finish(t->build, &t->built, &why);
     }
-    if (!rc && !t->cancelled) {
-        pthread_mutex_unlock(&t->mutex);
-        rc = passage_writer_finish(t->passages, &why);
-        if (!rc)
-            rc = postings_build_finish(t->build, &t->built, &why);
-        pthread_mutex_lock(&t->mutex);
-    }
-    t->rc = rc;
-    if (rc)
-        t->why = why;
-    t->done = true;
-    pthread_cond_signal(&t->changed);
-    pthread_mutex_unlock(&t->mutex);
+    batch_close(&t->pages, rc, &why);
     return NULL;
 }
+
+/* --- Both ------------------------------------------------------------------------------------ */
 
 int word_thread_create(struct word_thread **thread, const char *folder, const char *stem,
                        struct passage_writer *passages, struct fault *why)
@@ -129,15 +160,19 @@ int word_thread_create(struct word_thread **thread, const char *folder, const ch
     struct word_thread *t = *thread = calloc(1, sizeof *t);
     if (!t)
         return fault_set(why, ENOMEM, "out of memory");
-    pthread_mutex_init(&t->mutex, NULL);
-    pthread_cond_init(&t->changed, NULL);
+    batch_queue_init(&t->pages);
+    batch_queue_init(&t->texts);
     t->passages = passages;
     int rc = postings_build_create(&t->build, folder, 0, why);
     if (!rc && stem)
         rc = postings_build_stem(t->build, stem, why);
     if (!rc) {
-        const int err = pthread_create(&t->id, NULL, work, t);
-        t->running = !err;
+        int err = pthread_create(&t->gathering, NULL, gather, t);
+        t->gathering_runs = !err;
+        if (!err) {
+            err = pthread_create(&t->packing, NULL, pack, t);
+            t->packing_runs = !err;
+        }
         if (err)
             rc = fault_errno(why, err, "cannot start a thread for words");
     }
@@ -148,9 +183,11 @@ int word_thread_create(struct word_thread **thread, const char *folder, const ch
 
 static void join(struct word_thread *t)
 {
-    if (t->running)
-        pthread_join(t->id, NULL);
-    t->running = false;
+    if (t->gathering_runs)
+        pthread_join(t->gathering, NULL);
+    if (t->packing_runs)
+        pthread_join(t->packing, NULL);
+    t->gathering_runs = t->packing_runs = false;
 }
 
 void word_thread_destroy(struct word_thread **thread)
@@ -158,78 +195,47 @@ void word_thread_destroy(struct word_thread **thread)
     struct word_thread *t = *thread;
     if (!t)
         return;
-    pthread_mutex_lock(&t->mutex);
-    t->cancelled = true;
-    pthread_cond_signal(&t->changed);
-    pthread_mutex_unlock(&t->mutex);
+    batch_cancel(&t->pages);
+    batch_cancel(&t->texts);
     join(t);
     postings_build_destroy(&t->build);
     postings_built_fini(&t->built);
-    for (int i = 0; i < BATCHES; i++)
-        free(t->batches[i].data);
+    batch_queue_fini(&t->pages);
+    batch_queue_fini(&t->texts);
     free(t->readable);
     free(t->starts);
-    pthread_cond_destroy(&t->changed);
-    pthread_mutex_destroy(&t->mutex);
     free(t);
     *thread = NULL;
-}
-
-/* Hands over the batch that is being filled and waits for an empty one. */
-static int hand_over(struct word_thread *t, struct fault *why)
-{
-    pthread_mutex_lock(&t->mutex);
-    t->filled++;
-    pthread_cond_signal(&t->changed);
-    while (t->filled - t->taken == BATCHES && !t->done)
-        pthread_cond_wait(&t->changed, &t->mutex);
-    const int rc = t->rc;
-    if (rc)
-        *why = t->why;
-    pthread_mutex_unlock(&t->mutex);
-    t->batches[t->filled % BATCHES].bytes = 0;
-    return rc;
 }
 
 int word_thread_add(struct word_thread *t, const char *title, size_t title_length, const char *text,
                     size_t text_length, struct fault *why)
 {
-    struct batch *batch = &t->batches[t->filled % BATCHES];
     const struct page_lengths lengths = {title_length, text_length};
-    const size_t due = batch->bytes + sizeof lengths + title_length + text_length;
-    if (due > batch->capacity) {
-        const size_t grown = due < 2 * BATCH_BYTES ? 2 * BATCH_BYTES : due;
-        char *data = realloc(batch->data, grown);
-        if (!data)
-            return fault_set(why, ENOMEM, "out of memory for a page of %zu bytes", text_length);
-        batch->data = data;
-        batch->capacity = grown;
-    }
-    char *out = batch->data + batch->bytes;
+    const size_t bytes = sizeof lengths + title_length + text_length;
+    char *out = batch_room(&t->pages, bytes);
+    if (!out)
+        return fault_set(why, ENOMEM, "out of memory for a page of %zu bytes", text_length);
     memcpy(out, &lengths, sizeof lengths);
     memcpy(out + sizeof lengths, title, title_length);
     if (text_length)
         memcpy(out + sizeof lengths + title_length, text, text_length);
-    batch->bytes = due;
-    return due < BATCH_BYTES ? 0 : hand_over(t, why);
+    return batch_put(&t->pages, bytes, why);
 }
 
 void word_thread_end(struct word_thread *t)
 {
-    pthread_mutex_lock(&t->mutex);
-    t->filled++;
-    t->ended = true;
-    pthread_cond_signal(&t->changed);
-    pthread_mutex_unlock(&t->mutex);
+    batch_end(&t->pages);
 }
 
 int word_thread_finish(struct word_thread *t, struct postings_built *built, struct fault *why)
 {
     join(t);
-    if (t->rc) {
-        *why = t->why;
-        return t->rc;
-    }
+    int rc = batch_result(&t->pages, why);
+    if (!rc)
+        rc = batch_result(&t->texts, why);
+    if (rc)
+        return rc;
     *built = t->built;
     t->built = (struct postings_built){0};
     return 0;
