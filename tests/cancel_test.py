@@ -6,7 +6,7 @@ import signal
 import socket
 import unittest
 
-from harness import PATIENT, Daemon, RpcError, synthetic_index, until
+from harness import PATIENT, Daemon, RpcError, synthetic_index, wait_for
 
 
 class Unwanted(unittest.TestCase):
@@ -35,7 +35,7 @@ class Unwanted(unittest.TestCase):
 
     def test_cancelled_by_number(self):
         ids = self.ask(self.rpc, 5)
-        until(lambda: self.queue() == (4, 1), "the requests do not arrive")
+        wait_for(lambda: self.queue() == (4, 1), "the requests' arrival")
         for msgid in ids[:4]:
             self.rpc.send([2, "cancel_request", [msgid]])
         for msgid in ids[:4]:
@@ -63,9 +63,9 @@ class Unwanted(unittest.TestCase):
         before = self.ask(self.rpc, 1)
         other = self.daemon.connect()
         self.ask(other, 20)
-        until(lambda: self.queue() == (20, 1), "the requests do not arrive")
+        wait_for(lambda: self.queue() == (20, 1), "the requests' arrival")
         other.close()
-        until(lambda: self.queue() == (0, 1), "they are kept for nobody")
+        wait_for(lambda: self.queue() == (0, 1), "forgetting what nobody waits for")
         os.kill(self.worker, signal.SIGCONT)
         self.assertTrue(self.rpc.answer(before[0]))
 

@@ -9,7 +9,7 @@ import unittest
 
 from crash_test import alive, children, name_of
 from harness import (BUILD, PATIENCE_S, ROOT, UNDER, Daemon, RpcError, scratch, small_index,
-                     synthetic_index, until)
+                     synthetic_index, wait_for)
 
 SHIM = os.path.join(BUILD, "tests", "shim.so")
 HANG = ("--hang-timeout", "1000")
@@ -61,7 +61,7 @@ class Stopped(unittest.TestCase):
         quiet = self.rpc.pagerank(**options)
         job = self.rpc.call("submit", **options)["job"]
         self.rpc.call("watch", job)
-        workers = until(lambda: named(self.daemon, "forklore-job"), "the job does not start")
+        workers = wait_for(lambda: named(self.daemon, "forklore-job"), "the job's start")
         os.kill(workers[-1], signal.SIGSTOP)
         while True:
             _, _, [state] = self.rpc.notification()
@@ -71,16 +71,16 @@ class Stopped(unittest.TestCase):
         self.assertEqual(state["top"], quiet["top"])
         self.assertEqual((state["iteration"], state["change"]),
                          (quiet["iteration"], quiet["change"]))
-        until(lambda: not alive(workers[-1]), "the stopped worker is left")
+        wait_for(lambda: not alive(workers[-1]), "the stopped worker's end")
 
     def test_one_that_is_to_leave(self):
         before = {s["name"] for s in self.rpc.call("status")["segments"]}
         stopped = named(self.daemon, "forklore-worker")[0]
         os.kill(stopped, signal.SIGSTOP)
         self.rpc.call("reload")
-        until(lambda: not alive(stopped), "the stopped worker is left")
-        until(lambda: not before & {"/" + name for name in os.listdir("/dev/shm")},
-              "the old generation is left")
+        wait_for(lambda: not alive(stopped), "the stopped worker's end")
+        wait_for(lambda: not before & {"/" + name for name in os.listdir("/dev/shm")},
+                 "the old generation's end")
 
 
 class LateOrLong(unittest.TestCase):
@@ -99,7 +99,7 @@ class LateOrLong(unittest.TestCase):
             for pid in stopped:
                 os.kill(pid, signal.SIGCONT)
             # It was answered; what the worker says of it now is said to nobody.
-            until(lambda: rpc.call("status")["queue"]["in_flight"] == 0, "the request stays")
+            wait_for(lambda: rpc.call("status")["queue"]["in_flight"] == 0, "the request's end")
             with daemon.connect() as other:
                 self.assertEqual(other.call("ping"), "pong")
             self.assertEqual(rpc.call("ping"), "pong")
@@ -120,7 +120,7 @@ class LateOrLong(unittest.TestCase):
         with Daemon(synthetic_index(8000), "--workers", "processes:1", "--hang-timeout", "200") as \
                 daemon, daemon.connect() as rpc:
             job = rpc.call("submit", tolerance=0, iterations=100000, workers=1)["job"]
-            until(lambda: rpc.call("job", job)["iteration"] > 0, "the job does not start")
+            wait_for(lambda: rpc.call("job", job)["iteration"] > 0, "the job's start")
             time.sleep(4)
             self.assertIn(rpc.call("job", job)["state"], ("running", "done"))
             self.assertNotIn("event=died", daemon.log())
@@ -180,12 +180,12 @@ class TheSameSegfault(unittest.TestCase):
 
         def victims(daemon):
             # One that dies takes its time, for a core perhaps, and cannot be killed again.
-            pid = until(lambda: set(named(daemon, "forklore-worker")) - killed, "no worker").pop()
+            pid = wait_for(lambda: set(named(daemon, "forklore-worker")) - killed, "a start").pop()
             killed.add(pid)
             return pid, pid
         daemon, answered = self.faults_and_answers("processes:2", victims)
         self.assertEqual(answered, self.QUESTIONS)
-        until(lambda: daemon.log().count("killed by signal 11") == 4, "not all have died")
+        wait_for(lambda: daemon.log().count("killed by signal 11") == 4, "the death of all")
         daemon.stop()
 
     def test_threads_lose_the_daemon(self):

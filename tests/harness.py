@@ -6,6 +6,7 @@ FORKLORE_BUILD says where the programs are (default: build), FORKLORE_DATA where
 is (default: ../shared/data), FORKLORE_WORKERS which workers daemons get where a test does not
 care (default: processes:2)."""
 import atexit
+import ctypes
 import itertools
 import os
 import re
@@ -128,6 +129,15 @@ def run(program, *arguments, env=None, **options):
     return done
 
 
+def without_root_powers():
+    """Before exec: root, too, is refused what the permissions do not grant."""
+    libc = ctypes.CDLL(None)
+    cap_dac_override, cap_dac_read_search, pr_capbset_drop = 1, 2, 24
+    if os.geteuid() == 0:
+        for capability in cap_dac_override, cap_dac_read_search:
+            libc.prctl(pr_capbset_drop, capability, 0, 0, 0)
+
+
 def wait_for(condition, what):
     """Its value, once it is true."""
     deadline = time.monotonic() + PATIENCE_S
@@ -170,15 +180,6 @@ def synthetic_index(pages=300, seed=7):
 def children(pid):
     with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as found:
         return [int(child) for child in found.read().split()]
-
-
-def until(condition, what):
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(what)
-        time.sleep(0.01)
-    return found
 
 
 class RpcError(Exception):

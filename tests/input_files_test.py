@@ -1,23 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Files and folders that `forklored build` cannot read or write: it says which and why, and leaves
 nothing behind."""
-import ctypes
 import os
 import resource
 import socket
 import subprocess
 import unittest
 
-from harness import FORKLORED, PAGES, page_element, run, small_dump
+from harness import FORKLORED, PAGES, page_element, run, small_dump, without_root_powers
 from input_fixture import InputTest, dump_of
-
-def without_root_powers():
-    """Before exec: root, too, is refused what the permissions do not grant."""
-    libc = ctypes.CDLL(None)
-    cap_dac_override, cap_dac_read_search, pr_capbset_drop = 1, 2, 24
-    if os.geteuid() == 0:
-        for capability in cap_dac_override, cap_dac_read_search:
-            libc.prctl(pr_capbset_drop, capability, 0, 0, 0)
 
 
 def small_files_only(limit):

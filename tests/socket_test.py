@@ -8,7 +8,8 @@ import subprocess
 import sys
 import unittest
 
-from harness import (PATIENCE_S, Connection, Daemon, FORKLORED, run, synthetic_index, wait_for)
+from harness import (PATIENCE_S, Connection, Daemon, FORKLORED, run, synthetic_index, wait_for,
+                     without_root_powers)
 from start_fixture import At, StartTest
 
 NOBODY = 65534
@@ -26,15 +27,6 @@ with socket.socket(socket.AF_UNIX) as daemon:
         pass
     print(daemon.recv(1000))
 """
-
-
-def without_root_powers():
-    """Before exec: root, too, is refused what the permissions do not grant."""
-    libc = ctypes.CDLL(None)
-    cap_dac_override, cap_dac_read_search, pr_capbset_drop = 1, 2, 24
-    if os.geteuid() == 0:
-        for capability in cap_dac_override, cap_dac_read_search:
-            libc.prctl(pr_capbset_drop, capability, 0, 0, 0)
 
 
 def listening_socket(pid, path):
