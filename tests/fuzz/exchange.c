@@ -199,7 +199,7 @@ static void change(struct run *run)
     }
     unsigned char *at =
         how % 4 == 0   ? ring + TAIL_AT
-        : how % 4 == 1 ? ring + HEADS_AT + how / 8 % WORKERS * RING_LINE
+        : how % 4 == 1 ? ring + HEADS_AT + (size_t)(how / 8 % WORKERS) * RING_LINE
                        : reader->data + reader->next % reader->capacity / RING_LINE * RING_LINE;
     size_t length = 1 + fuzz_uint(&run->in, 1) % 16;
     const uint8_t *bytes = fuzz_bytes(&run->in, &length);
