@@ -269,7 +269,7 @@ class Cgroups(unittest.TestCase):
             self.assertEqual(sorted(answer[1] for answer in answers), asked)
             for answer in answers:
                 self.assertEqual(answer[2:], [None, answers[0][3]])
-            self.assertNotIn(victim, children(daemon.process.pid))
+            wait_for(lambda: len(set(children(daemon.process.pid)) - {victim}) == 2, "a successor")
             self.assertEqual(daemon.log().count("killed by signal 9"), 1)
             self.assertEqual(daemon.log().count("event=died"), 1)
 
