@@ -25,6 +25,7 @@ QUERIES = os.path.join(DATA, "queries.jsonl")
 PAGES = int(os.environ.get("FORKLORE_SEARCH_PAGES") or (1000 if UNDER else 20000))
 RANDOM_QUERIES = int(os.environ.get("FORKLORE_SEARCH_QUERIES") or (2 if UNDER else 4))  # a form
 FIRST = 100
+OFFSET_MAX = 100000  # docs/protocol.md
 COMPLAINTS_SHOWN = 20
 
 
@@ -167,6 +168,7 @@ class Against:
             whole = self.search(query, limit=60)["results"]
             for offset, limit in [(0, 7), (7, 20), (27, 33), (len(expected), 5),
                                   (max(0, len(expected) - 3), 10)]:
+                offset = min(offset, OFFSET_MAX)
                 answer = self.search(query, limit=limit, offset=offset)
                 self.assertEqual(judge(expected, answer, limit, offset), [], query)
                 self.assertEqual([r["id"] for r in answer["results"]][:max(0, 60 - offset)],
