@@ -159,6 +159,8 @@ static bool has_pair(const struct marking *m, char c)
     return false;
 }
 
+#define PIECE_BYTES ((size_t)1 << 10)
+
 /* Goes through a text from its end and stops at two kinds of bytes: each is searched for once. */
 struct backwards {
     const char *text;
@@ -166,10 +168,17 @@ struct backwards {
     size_t behind[2]; /* of the next one of each kind; 0: there is none */
 };
 
+/* In pieces: AddressSanitizer looks at all that memrchr() may read, however little it does. */
 static size_t behind_last(const char *text, size_t length, char c)
 {
-    const char *at = memrchr(text, c, length);
-    return at ? (size_t)(at - text) + 1 : 0;
+    while (length > 0) {
+        const size_t piece = length < PIECE_BYTES ? length : PIECE_BYTES;
+        const char *at = memrchr(text + length - piece, c, piece);
+        if (at)
+            return (size_t)(at - text) + 1;
+        length -= piece;
+    }
+    return 0;
 }
 
 /* The last one of either kind before `end`, which never grows, plus 1; 0: there is none. */

@@ -149,8 +149,8 @@ class OtherDumps(unittest.TestCase):
     def test_enwiki_links_are_mwparserfromhells(self):
         dump = os.path.join(DATA, "enwiki-2016-shortened.xml.bz2")
         done = subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "tests/compare_wikilinks.py"),
-                               dump], capture_output=True, check=False,
-                              env={**os.environ, "FORKLORE_BUILD": BUILD})
+                               dump, os.path.join(BUILD, "tests/dump_links")],
+                              capture_output=True, check=False)
         self.assertEqual(done.returncode, 0, done.stdout.decode() + done.stderr.decode())
 
     def test_utf16_dump(self):
