@@ -94,8 +94,10 @@ static uint64_t swap_in(const char *folder, const struct version *version)
 static uint64_t room_of(const char *folder, const struct version *version)
 {
     uint64_t limit = read_number(folder, version->limit);
+    if (limit >= UNLIMITED)
+        return UINT64_MAX; /* mostly; the kernel adds up what is used when it is asked */
     uint64_t usage = read_number(folder, version->usage);
-    if (limit >= UNLIMITED || usage >= UNLIMITED)
+    if (usage >= UNLIMITED)
         return UINT64_MAX;
     return at_least_zero(limit, usage) + cache_in(folder, version) + swap_in(folder, version);
 }
