@@ -17,12 +17,15 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SHM_FOLDER   "/dev/shm"
 #define OWNER_PREFIX "forklore."
 #define ID_DIGITS    16
 #define KEPT_BYTES   ((uint64_t)2 << 20) /* of a memory cgroup: page tables, workers' own memory */
+#define AMPLE_BYTES  ((uint64_t)256 << 20)
+#define LOOK_NS      10000000
 
 #ifndef MADV_COLLAPSE /* newer than Debian 12's C library */
 #define MADV_COLLAPSE 25
@@ -213,11 +216,33 @@ int seg_create_sparse(struct seg *seg, const struct seg_owner *owner, const char
     return err;
 }
 
+/* Whether the memory cgroups, which leave *room, have that for `bytes`. A full one is not an error:
+ * the kernel kills somebody, most likely us. A look takes as long as to reserve some 20 pages, and
+ * segments are reserved in pieces and several at a time: it holds for LOOK_NS if it found so much
+ * that nobody takes it meanwhile. */
+static bool has_room(size_t bytes, uint64_t *room)
+{
+    static _Thread_local struct {
+        uint64_t room, until_ns; /* less what was reserved since the look */
+    } seen;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    if (now_ns >= seen.until_ns || seen.room < AMPLE_BYTES + bytes) {
+        seen.room = memory_room();
+        seen.until_ns = now_ns + LOOK_NS;
+    }
+    *room = seen.room;
+    if (seen.room < KEPT_BYTES + bytes)
+        return false;
+    seen.room -= bytes;
+    return true;
+}
+
 int seg_reserve(const struct seg *seg, size_t offset, size_t bytes, struct fault *why)
 {
-    /* A full memory cgroup is not an error: the kernel kills somebody, most likely us. */
-    uint64_t room = memory_room();
-    if (room < KEPT_BYTES || room - KEPT_BYTES < bytes)
+    uint64_t room;
+    if (!has_room(bytes, &room))
         return fault_set(why, ENOMEM,
                          "cannot reserve %zu of the %zu bytes of segment %s: its memory cgroup has "
                          "%llu left",

@@ -6,6 +6,7 @@ import re
 import resource
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import (FORKLORED, PATIENCE_S, UNDER, Connection, Daemon, RpcError, children, scratch,
@@ -243,6 +244,7 @@ class Cgroups(unittest.TestCase):
             while not (reloads and reloads[-1] and jobs[-1]):
                 self.assertLess(room, 64 * MIB, "it never fits")
                 self.cgroup.limit(self.cgroup.usage() + room)
+                time.sleep(0.02)  # what was seen of a limit far away holds for 10 ms
                 jobs.append(asked.job())
                 reloads.append(asked.ask("reload") is not None)
                 self.assertIsNone(daemon.process.poll(), "the coordinator was killed")
