@@ -2,7 +2,9 @@
  *
  * Searching without required parts, window by window: the parts of which a page must have one to
  * get above the floor add up their scores, the others are asked about the pages found (MaxScore of
- * Turtle and Flood, 1995, with bounds by blocks as in Ding and Suel, 2011). */
+ * Turtle and Flood, 1995, with bounds by blocks as in Ding and Suel, 2011). Once that is one word
+ * alone, as it soon is beside a frequent one, its postings are looked through where they are.
+ */
 #include "worker/search_int.h"
 
 #include <errno.h>
@@ -52,9 +54,11 @@ static int add_other(struct search_state *run, struct cursor *c, uint32_t first,
     return 0;
 }
 
-/* A page found by the first cursors, with what they add up to; `from` on have to be asked. */
-static int take_should(struct search_state *run, uint32_t page, double sum, uint32_t from,
-                       const double *rest)
+/* A page found by the first cursors, with what they add up to; `from` on have to be asked. Inlined:
+ * most pages go no further than its first lines. */
+__attribute__((always_inline)) static inline int take_should(struct search_state *run,
+                                                             uint32_t page, double sum,
+                                                             uint32_t from, const double *rest)
 {
     for (uint32_t i = from; i < run->should_count; i++) {
         struct cursor *c = &run->shoulds[i];
@@ -80,6 +84,76 @@ static int take_should(struct search_state *run, uint32_t page, double sum, uint
     sum += search_pagerank_share(run, page);
     if (sum > run->floor)
         search_offer(run, page, sum);
+    return 0;
+}
+
+/* run->rest_by_length. -ENOMEM. */
+static int add_up_lengths(struct search_state *run)
+{
+    double *sums = scratch_alloc(run->maker.scratch, SHORT_LENGTHS * sizeof *sums);
+    if (!sums)
+        return -ENOMEM;
+    for (uint32_t length = 0; length < SHORT_LENGTHS; length++)
+        sums[length] = search_pagerank_bound(run) + run->rest[0] * BOUND_SLACK;
+    for (uint32_t i = 1; i < run->should_count; i++) {
+        const struct cursor *c = &run->shoulds[i];
+        for (uint32_t length = 0; length < SHORT_LENGTHS; length++)
+            sums[length] += c->by_length ? c->by_length[length] : c->bound;
+    }
+    run->rest_by_length = sums;
+    return 0;
+}
+
+/* Postings [at, stop) of the decoded block of the first word that may get above the floor with the
+ * other cursors: their numbers in `chosen`. Without branches, since few of them can be foreseen. */
+static unsigned choose(const struct search_state *run, uint32_t at, uint32_t stop, double rest,
+                       uint8_t chosen[POSTINGS_BLOCK])
+{
+    const struct term_state *term = run->shoulds[0].term;
+    const uint32_t *docs = term->postings.docs;
+    const double *scores = term->scores, floor = run->floor;
+    unsigned count = 0;
+    if (run->short_lengths) {
+        const double *rests = run->rest_by_length;
+        for (; at < stop; at++) {
+            const double most = rests[run->short_lengths[docs[at]]];
+            chosen[count] = (uint8_t)at;
+            count += scores[at] + (most < rest ? most : rest) > floor;
+        }
+    } else {
+        for (; at < stop; at++) {
+            chosen[count] = (uint8_t)at;
+            count += scores[at] + rest > floor;
+        }
+    }
+    return count;
+}
+
+/* The window where a page must have the first word: nothing to add up. */
+static int take_first(struct search_state *run, uint32_t end, const double *rest)
+{
+    struct cursor *c = &run->shoulds[0];
+    struct postings *p = &c->term->postings;
+    if (run->short_lengths && !run->rest_by_length && add_up_lengths(run))
+        return -ENOMEM;
+    while (c->page < end) {
+        uint8_t chosen[POSTINGS_BLOCK];
+        uint32_t stop = p->count;
+        cursor_score_block(run->search, c);
+        while (p->docs[stop - 1] >= end)
+            stop--;
+        const unsigned count = choose(run, p->at, stop, rest[1], chosen);
+        for (unsigned i = 0; i < count; i++) {
+            const double score = c->term->scores[chosen[i]];
+            if (score + rest[1] <= run->floor) /* which has risen since */
+                continue;
+            const int rc = take_should(run, p->docs[chosen[i]], score, 1, rest);
+            if (rc)
+                return rc;
+        }
+        p->at = stop - 1;
+        c->page = postings_next(p);
+    }
     return 0;
 }
 
@@ -185,7 +259,9 @@ int search_run_should(struct search_state *run)
         }
         for (uint32_t i = 0; i < local; i++)
             cursor_seek(&run->shoulds[i], first);
-        const int rc = take_window(run, first, end, local, rest);
+        const int rc = local == 1 && run->shoulds[0].kind == CURSOR_TERM
+                           ? take_first(run, end, rest)
+                           : take_window(run, first, end, local, rest);
         if (rc)
             return rc;
         start = end;
