@@ -155,7 +155,7 @@ bench-serve: all $(BUILD)/bench/load $(BUILD)/bench/echo
 bench-search: all
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/search/run.py $(ARGS)
 
-bench-search-serve: all $(BUILD)/bench/load $(BUILD)/bench/inprocess
+bench-search-serve: all $(BUILD)/bench/load $(BUILD)/bench/inprocess $(BUILD)/bench/echo
 	$(Q)FORKLORE_BUILD=$(BUILD) $(PYTHON) bench/search_serve.py $(ARGS)
 
 # GAPBS_DIR=folder of the GAP benchmark suite; ARGS="--graphs kronecker-22 --rounds 5 --reuse"

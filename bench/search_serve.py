@@ -3,14 +3,15 @@
 """Full-text search over the socket, server and client on the same processors:
 
 * what socket, rings and MessagePack add to a search: median latency with one connection in a closed
-  loop, less the median time of the same searches in a process of their own (bench/inprocess.c);
-  and the time that one worker takes for each when it always has one to do, less the same searches'
-  processor time in a process of their own;
-* two workers against one: searches for the words of ten queries at once that score every page, so
-  that the share of client and coordinator, on the same processors, is small; beside it two daemons
-  of one worker each, at once, which have nothing to do with each other: what the machine gives;
-* suggestions (`prefix`, of 1 to 8 letters) while both workers are busy with such searches: at a
-  fixed rate, latency from when each was due.
+  loop, less the median time of the same searches in a process of their own (bench/inprocess.c),
+  and beside it a bare echo of 64 bytes through such a socket; and the time that one worker takes for
+  each when it always has one to do, less the same searches' processor time in a process of their own;
+* two workers against one: searches for the words of 10, 30 and 100 queries at once that score every
+  page. Client and coordinator, on the same processors, need as long for each of them, so that the
+  longest show what the workers can do; beside it two daemons of one worker each, at once, which have
+  nothing to do with each other: what the machine gives;
+* suggestions (`prefix`, of 1 to 8 letters) while both workers are busy with the shortest of these: at
+  a fixed rate, latency from when each was due.
 
 The real wiki and queries of ../shared/data (or $FORKLORE_DATA), without those that have a word that
 the wiki lacks, else a generated one. Turns are interleaved; medians, with the goals beside them.
@@ -31,12 +32,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import machine  # noqa: E402
 import report  # noqa: E402
 from harness import (BUILD, DATA, FORKLORED, Connection, Daemon, build_index,  # noqa: E402
-                     scratch, synthetic_index)
+                     scratch, synthetic_index, wait_for)
 
-LOAD, INPROCESS = (os.path.join(BUILD, "bench", name) for name in ("load", "inprocess"))
+LOAD, INPROCESS, ECHO = (os.path.join(BUILD, "bench", name) for name in ("load", "inprocess", "echo"))
 DUMP = os.path.join(DATA, "wikispeedia-pages-articles-multistream.xml.bz2")
 QUERIES = os.path.join(DATA, "queries.jsonl")
-WORDS_OF = 10  # queries, in one slow search
+WORDS_OF = (10, 30, 100)  # queries, in one slow search
 BUSY_CONNECTIONS = 4  # two searches for each worker: none is ever idle
 
 
@@ -65,6 +66,13 @@ def some_titles(index, count):
     with Daemon(index, "--quiet") as daemon, Connection(daemon.path) as rpc:
         random.seed(1)
         return [rpc.call("random", random.getrandbits(32))["title"] for _ in range(count)]
+
+
+def slow_requests(queries, words_of):
+    """Searches for the words of so many queries each, going on by ten."""
+    many = [" ".join(re.findall(r"\w+", " ".join(queries[i:i + words_of])))
+            for i in range(0, max(1, len(queries) - words_of + 1), 10)]
+    return write_requests(f"slow{words_of}", many, exact_hits=True)
 
 
 def write_requests(name, queries, **options):
@@ -106,17 +114,19 @@ def main():
     args = parser.parse_args()
     index, queries = prepare()
     quick = write_requests("quick", queries)
-    many = [" ".join(re.findall(r"\w+", " ".join(queries[i:i + WORDS_OF])))
-            for i in range(0, len(queries), WORDS_OF)]
-    slow = write_requests("slow", many, exact_hits=True)
+    slow = {words_of: slow_requests(queries, words_of) for words_of in WORDS_OF}
     prefixes = os.path.join(scratch(), "prefixes")
     with open(prefixes, "w", encoding="utf-8") as out:
         out.writelines(title[:1 + i % 8] + "\n" for i, title in enumerate(some_titles(index, 1000)))
 
     daemons = {n: Daemon(index, "--quiet", "--workers", f"processes:{n}") for n in (1, 2)}
     twin = Daemon(index, "--quiet", "--workers", "processes:1")
+    echo_path = os.path.join(scratch(), "echo")
+    echo = subprocess.Popen([ECHO, echo_path])
+    wait_for(lambda: os.path.exists(echo_path), "the echo server's start")
     seconds = ("-s", args.seconds)
-    alone, added, cost, packed, speedup, limit, idle, busy, searches = ([] for _ in range(9))
+    alone, added, echoed, cost, packed, idle, busy, searches = ([] for _ in range(8))
+    lasts, speedup, limit = ({words_of: [] for words_of in WORDS_OF} for _ in range(3))
     for _ in range(args.rounds):
         inside = run(INPROCESS, index, quick, args.seconds)
         socket = run(LOAD, "frames", daemons[1].path, quick, "-c", 1, *seconds)["p50_us"]
@@ -125,15 +135,18 @@ def main():
         added.append(socket - inside["search_us"])
         each = 1e6 / run(LOAD, "frames", daemons[1].path, quick, "-c", 8, *seconds)["per_second"]
         cost.append(each - inside["processor_us"])
-        searching = {d.path: (LOAD, "frames", d.path, slow, "-c", 2 * BUSY_CONNECTIONS, *seconds)
-                     for d in (*daemons.values(), twin)}
-        one = together(searching[daemons[1].path])
-        speedup.append(together(searching[daemons[2].path]) / one)
-        limit.append(together(searching[daemons[1].path], searching[twin.path]) / one)
+        echoed.append(run(LOAD, "echo", echo_path, prefixes, "-c", 1, *seconds)["p50_us"])
+        for words_of, requests in slow.items():
+            searching = {d.path: (LOAD, "frames", d.path, requests, "-c", 2 * BUSY_CONNECTIONS,
+                                  *seconds) for d in (*daemons.values(), twin)}
+            one = together(searching[daemons[1].path])
+            lasts[words_of].append(1e6 / one)
+            speedup[words_of].append(together(searching[daemons[2].path]) / one)
+            limit[words_of].append(together(searching[daemons[1].path], searching[twin.path]) / one)
         prefix = (LOAD, "rpc", daemons[2].path, prefixes, "-m", "prefix", "-r", args.rate, "-c", 4,
                   "-p", 64)
         idle.append(run(*prefix, *seconds))
-        with subprocess.Popen([*map(str, (LOAD, "frames", daemons[2].path, slow, "-c",
+        with subprocess.Popen([*map(str, (LOAD, "frames", daemons[2].path, slow[WORDS_OF[0]], "-c",
                                           BUSY_CONNECTIONS, "-s", args.seconds + 1))],
                               stdout=subprocess.PIPE, text=True) as others:
             busy.append(run(*prefix, *seconds, "-w", 0.5))
@@ -146,11 +159,16 @@ def main():
     rows = [["a search in process, us", spread(alone, 1), "", ""],
             [f"{what}: latency, us", spread(added, 1), "< 15", report.goal(middle(added) < 15)],
             ["of which MessagePack in and out, us", spread(packed, 1), "", ""],
+            ["a bare echo, us", spread(echoed, 1), "", ""],
             [f"{what}: time of a busy worker, us", spread(cost, 1), "< 15",
-             report.goal(middle(cost) < 15)],
-            ["2 workers to 1, searches a second", spread(speedup, 2), ">= 1.9",
-             report.goal(middle(speedup) >= 1.9)],
-            ["2 daemons of 1 worker each to 1", spread(limit, 2), "", ""]]
+             report.goal(middle(cost) < 15)]]
+    for words_of in WORDS_OF:
+        of = f"searches of {middle(lasts[words_of]):.0f} us"
+        goal = ["", ""]
+        if words_of == WORDS_OF[-1]:
+            goal = [">= 1.9", report.goal(middle(speedup[words_of]) >= 1.9)]
+        rows.append([f"2 workers to 1, {of}", spread(speedup[words_of], 2), *goal])
+        rows.append([f"2 daemons of 1 worker each to 1, {of}", spread(limit[words_of], 2), "", ""])
     for what, results in (("nothing else", idle), ("both workers searching", busy)):
         for key in ("p50_us", "p99_us", "p999_us"):
             values = [result[key] for result in results]
@@ -163,6 +181,7 @@ def main():
     print(*report.table(["", "median (least to most)", "goal", ""], rows), sep="\n")
     for daemon in (*daemons.values(), twin):
         daemon.stop()
+    echo.terminate()
 
 
 if __name__ == "__main__":
