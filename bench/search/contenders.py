@@ -22,6 +22,7 @@ WORK = os.path.join(BUILD, "bench", "search")
 MANY_PAGES = 50000
 PLAIN = "forklore without search"
 WIDE = ", all processors"
+DUMPED = ", all processors, from the dump as it is distributed"
 SEARCH_SECTIONS = ("search-info", "body-lengths", "name-lengths", "word-blocks", "word-bytes",
                    "postings", "positions")
 LUCENE_SUITE = "trixie"  # Debian 13: Lucene 9.10 and the Java 21 that it wants
@@ -221,13 +222,16 @@ class Forklore(Contender):
         self.command = [program]
 
     def build(self, corpus, processor):
-        """Without search and with it, on one processor and on all; bytes are the sections that
-        find pages, not the passages that show them."""
+        """Without search and with it, on all processors and on one, of the corpus's words alone and
+        of the dump that they come from, if there is one; bytes are the sections that find pages,
+        not the passages that show them."""
+        pages, dump = os.path.join(corpus, "pages.xml"), os.path.join(corpus, "dump")
+        sources = [(DUMPED, None, dump)] if os.path.exists(dump) else []
         built = []
-        for where, on in ((WIDE, None), ("", processor)):
+        for where, on, source in (*sources, (WIDE, None, pages), ("", processor, pages)):
             for what, options in ((PLAIN, ["--no-search"]), (self.name, [])):
-                seconds = timed(on, FORKLORED, "build", "--quiet", *options,
-                                os.path.join(corpus, "pages.xml"), "-o", self.index(corpus))
+                seconds = timed(on, FORKLORED, "build", "--quiet", *options, source, "-o",
+                                self.index(corpus))
                 info = json.loads(call(FORKLORED, "info", "--json", self.index(corpus)))
                 size = sum(section["bytes"] for section in info["sections"]
                            if section["name"] in SEARCH_SECTIONS)

@@ -2,8 +2,8 @@
 """The corpora of bench/search/run.py. Every contender gets the same words: text is folded to
 [a-z0-9] and split by spaces before anybody sees it, so that hit counts have to agree.
 
-A corpus is a folder: pages.txt (a page a line), pages.xml (the same as a dump, for forklored) and
-queries.tsv (`OR|AND|PHRASE TAB words`)."""
+A corpus is a folder: pages.txt (a page a line), pages.xml (the same as a dump, for forklored),
+queries.tsv (`OR|AND|PHRASE TAB words`) and, if the words come from a dump, a link to it, dump."""
 import itertools
 import json
 import os
@@ -65,6 +65,7 @@ def wiki(folder, data):
         asked = [json.loads(line) for line in lines]
     write(folder, pages, [(kinds[query["tags"][0]], fold(query["query"])) for query in asked
                           if query["tags"][0] in kinds and fold(query["query"])])
+    os.symlink(os.path.abspath(dump), os.path.join(folder, "dump"))
     return None
 
 

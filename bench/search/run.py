@@ -68,10 +68,11 @@ def build(folder, taking_part, args):
             print(f"| {what} | {wall:.1f} | {used:.1f} | {size / 1e6:.1f} |", flush=True)
     print()
     ours, lucene = contenders.Forklore.name, contenders.Lucene.name
-    if ours in seen:
-        ratio_of = seen[ours + contenders.WIDE][0] / seen[contenders.PLAIN + contenders.WIDE][0]
-        judge("build with search to without", ratio_of, f"at most {BUILD_GOAL}",
-              ratio_of <= BUILD_GOAL)
+    for where in (contenders.DUMPED, contenders.WIDE):
+        if ours + where in seen:
+            ratio_of = seen[ours + where][0] / seen[contenders.PLAIN + where][0]
+            judge(f"build with search to without{where}", ratio_of, f"at most {BUILD_GOAL}",
+                  ratio_of <= BUILD_GOAL)
     if ours in seen and lucene in seen:
         to_lucene = [mine / other for mine, other in zip(seen[ours], seen[lucene])]
         judge("processor time of the build to Lucene's", to_lucene[1], "below 1", to_lucene[1] < 1)
