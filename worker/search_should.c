@@ -118,12 +118,12 @@ static unsigned choose(const struct search_state *run, uint32_t at, uint32_t sto
         for (; at < stop; at++) {
             const double most = rests[run->short_lengths[docs[at]]];
             chosen[count] = (uint8_t)at;
-            count += scores[at] + (most < rest ? most : rest) > floor;
+            count += scores[at] + (most < rest ? most : rest) > floor ? 1 : 0;
         }
     } else {
         for (; at < stop; at++) {
             chosen[count] = (uint8_t)at;
-            count += scores[at] + rest > floor;
+            count += scores[at] + rest > floor ? 1 : 0;
         }
     }
     return count;
@@ -144,10 +144,8 @@ static int take_first(struct search_state *run, uint32_t end, const double *rest
             stop--;
         const unsigned count = choose(run, p->at, stop, rest[1], chosen);
         for (unsigned i = 0; i < count; i++) {
-            const double score = c->term->scores[chosen[i]];
-            if (score + rest[1] <= run->floor) /* which has risen since */
-                continue;
-            const int rc = take_should(run, p->docs[chosen[i]], score, 1, rest);
+            const uint8_t number = chosen[i];
+            const int rc = take_should(run, p->docs[number], c->term->scores[number], 1, rest);
             if (rc)
                 return rc;
         }
