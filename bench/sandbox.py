@@ -15,6 +15,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests"))
 import harness  # noqa: E402
+import machine  # noqa: E402
 import report  # noqa: E402
 from serve import LOAD, PIPELINES, load, write_titles  # noqa: E402
 
@@ -33,15 +34,6 @@ class Server:
         self.rpc = self.daemon.connect()
         status = self.rpc.call("status")
         self.pids = [status["pid"], *(worker["pid"] for worker in status["workers"])]
-
-    def processor_ns(self):
-        """What coordinator and workers have used: says more than the clock where others are at
-        work, too."""
-        spent = 0
-        for pid in self.pids:
-            with open(f"/proc/{pid}/schedstat", encoding="ascii") as stat:
-                spent += int(stat.read().split()[0])
-        return spent
 
 
 def main():
@@ -70,12 +62,12 @@ def main():
     for _ in range(options.rounds):
         for server in random.sample(servers, len(servers)):
             for pipeline in PIPELINES:
-                before_ns = server.processor_ns()
+                before_ns = machine.processor_ns(server.pids)
                 result = load(server, titles, "-c", 16, "-p", pipeline, "-s", options.seconds,
                               "-w", 0)
                 note(f"lookups a second, pipeline {pipeline}", server, result["per_second"])
                 note(f"processor us a lookup, pipeline {pipeline}", server,
-                     (server.processor_ns() - before_ns) / 1e3 / result["answers"])
+                     (machine.processor_ns(server.pids) - before_ns) / 1e3 / result["answers"])
                 note(f"p50 us, pipeline {pipeline}", server, result["p50_us"])
                 note(f"p99 us, pipeline {pipeline}", server, result["p99_us"])
             for _ in range(options.jobs):

@@ -13,7 +13,6 @@ requests a second as Redis at least, and a 99th percentile that is no worse.
     bench/serve.py [--rounds N] [--seconds S] [--connections N] [--pages N] [--method M]
                    [--rate R]     (open loop too: R requests a second, latency from when due)"""
 import argparse
-import glob
 import json
 import os
 import random
@@ -77,16 +76,6 @@ class Program:
     def stop(self):
         self.process.terminate()
         self.process.wait()
-
-
-def processor_ns(server):
-    """What all threads of the server have used so far."""
-    total = 0
-    for pid in server.pids():
-        for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
-            with open(path, encoding="ascii") as stat:
-                total += int(stat.read().split()[0])
-    return total
 
 
 def write_titles(path, daemon_path, count):
@@ -163,10 +152,10 @@ def compare(servers, results, counts, pipeline, base):
 
 
 def one_run(server, titles, args, pipeline, *more):
-    before, used_ns = server.counters(), processor_ns(server)
+    before, used_ns = server.counters(), machine.processor_ns(server.pids())
     result = load(server, titles, "-c", args.connections, "-p", pipeline, "-s", args.seconds,
                   "-m", args.method, "-w", 0, *more)
-    result["processor_us"] = (processor_ns(server) - used_ns) / 1e3 / result["answers"]
+    result["processor_us"] = (machine.processor_ns(server.pids()) - used_ns) / 1e3 / result["answers"]
     if before:
         after = server.counters()
         answered = after["answered"] - before["answered"]
