@@ -38,7 +38,7 @@ struct search_state {
     double *rest; /* see search_rest_bounds() */
     double pagerank_scale;
     const uint8_t *short_lengths; /* of bodies, where cursors have by_length; else NULL */
-    const double *rest_by_length; /* what all optional parts but the first can add; NULL: not made */
+    const double *rest_by_length; /* what all shoulds but the first can add; NULL: not made */
 
     struct search_hit *heap; /* the worst on top */
     uint32_t heap_count;
