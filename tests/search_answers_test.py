@@ -65,7 +65,8 @@ class Answers(SearchTest):
         for query, title, marked in [("fish", "Fish", ["fish", "fish"]),
                                      ("bread FLOUR", "Bread", ["Bread", "bread", "flour"]),
                                      ("needle", "Long", ["needle"]), ("nee*", "Long", ["needle"]),
-                                     ("本語", "日本", ["本語"])]:
+                                     ("本語", "日本", ["本語"]),
+                                     ("日本語", "日本", ["日本語"])]:
             result = self.rpc.call("search", query=query)["results"][0]
             text = result["snippet"].encode()
             self.assertEqual(result["title"], title)

@@ -78,6 +78,8 @@ static void test_snippets(void **state)
     memset(text, 'x', 3000);
     text[3000] = '\0';
     expect_snippet("y", text, "xxx", 0);
+    /* A square of five katakana is four words in one place. */
+    expect_snippet("\xe3\x8d\x87", "one \xe3\x8d\x87 two", "\xe3\x8d\x87", 1);
 }
 
 static void expect_suggestion(const struct wiki *w, const char *word, const char *expected)

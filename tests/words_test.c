@@ -75,6 +75,17 @@ static void test_cjk_runs_are_pairs(void **state)
            "1|\xe5\xb9\xb4|2|");
 }
 
+static void test_one_character_may_be_many_words(void **state)
+{
+    (void)state;
+    expect("\xe3\x8d\x87", /* a square of five katakana */
+           "\xe3\x83\x9e\xe3\x83\xb3|\xe3\x83\xb3\xe3\x82\xb7|"
+           "\xe3\x82\xb7\xe3\x83\xa7|\xe3\x83\xa7\xe3\x83\xb3|");
+    expect("\xef\xb7\xba", /* a ligature of four Arabic words */
+           "\xd8\xb5\xd9\x84\xd9\x89|\xd8\xa7\xd9\x84\xd9\x84\xd9\x87|"
+           "\xd8\xb9\xd9\x84\xd9\x8a\xd9\x87|\xd9\x88\xd8\xb3\xd9\x84\xd9\x85|");
+}
+
 static void test_bytes_that_are_no_utf8_separate(void **state)
 {
     (void)state;
@@ -199,6 +210,7 @@ int main(void)
         cmocka_unit_test(test_words_are_runs_of_letters_marks_and_digits),
         cmocka_unit_test(test_words_are_folded_after_nfkc),
         cmocka_unit_test(test_cjk_runs_are_pairs),
+        cmocka_unit_test(test_one_character_may_be_many_words),
         cmocka_unit_test(test_bytes_that_are_no_utf8_separate),
         cmocka_unit_test(test_places_of_words),
         cmocka_unit_test(test_long_words_are_cut),

@@ -167,6 +167,20 @@ static size_t find_end(const char *text, size_t start, size_t after, size_t leng
     return word ? word : back_to_character(text, most);
 }
 
+/* In their order. Pairs of a CJK run overlap, and one character may stand for several words: what
+ * is marked is marked once. */
+static void add_mark(struct snippet *snippet, uint32_t start, uint32_t end)
+{
+    const unsigned last = snippet->mark_count - 1;
+    if (snippet->mark_count > 0 && start < snippet->marks[last].end) {
+        if (end > snippet->marks[last].end)
+            snippet->marks[last].end = end;
+    } else if (snippet->mark_count < SNIPPET_MARKS_MAX) {
+        snippet->marks[snippet->mark_count].start = start;
+        snippet->marks[snippet->mark_count++].end = end;
+    }
+}
+
 void snippet_find(const struct search_query *query, struct stemmer *stemmer, const char *text,
                   size_t length, size_t from, size_t to, size_t expected, struct snippet *snippet)
 {
@@ -185,10 +199,8 @@ void snippet_find(const struct search_query *query, struct stemmer *stemmer, con
     snippet->start = start;
     snippet->length = end - start;
     snippet->mark_count = 0;
-    for (unsigned i = 0; i < count && snippet->mark_count < SNIPPET_MARKS_MAX; i++) {
-        if (matches[i].start < start || matches[i].end > end)
-            continue;
-        snippet->marks[snippet->mark_count].start = (uint32_t)(matches[i].start - start);
-        snippet->marks[snippet->mark_count++].end = (uint32_t)(matches[i].end - start);
-    }
+    for (unsigned i = 0; i < count; i++)
+        if (matches[i].start >= start && matches[i].end <= end)
+            add_mark(snippet, (uint32_t)(matches[i].start - start),
+                     (uint32_t)(matches[i].end - start));
 }

@@ -16,7 +16,7 @@
 struct snippet {
     size_t start, length; /* in the text */
     struct {
-        uint32_t start, end; /* in the snippet: a word of the query */
+        uint32_t start, end; /* in the snippet: words of the query, in order, without overlap */
     } marks[SNIPPET_MARKS_MAX];
     unsigned mark_count;
 };
