@@ -65,7 +65,9 @@ def wiki(folder, data):
         asked = [json.loads(line) for line in lines]
     write(folder, pages, [(kinds[query["tags"][0]], fold(query["query"])) for query in asked
                           if query["tags"][0] in kinds and fold(query["query"])])
-    os.symlink(os.path.abspath(dump), os.path.join(folder, "dump"))
+    link = os.path.join(folder, "dump")
+    if not os.path.lexists(link):
+        os.symlink(os.path.abspath(dump), link)
     return None
 
 
