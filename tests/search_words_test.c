@@ -78,6 +78,13 @@ static void test_snippets(void **state)
     memset(text, 'x', 3000);
     text[3000] = '\0';
     expect_snippet("y", text, "xxx", 0);
+    for (int i = 0; i < 2 * SNIPPET_MARKS_MAX; i++)
+        memcpy(text + 2 * i, "a ", 3);
+    expect_snippet("a", text, "a", SNIPPET_MARKS_MAX);
+    text[2 * SNIPPET_MARKS_MAX] = '\0';
+    expect_snippet("a", text, "a", SNIPPET_MARKS_MAX);
+    text[2 * SNIPPET_MARKS_MAX - 2] = '\0';
+    expect_snippet("a", text, "a", SNIPPET_MARKS_MAX - 1);
     /* A square of five katakana is four words in one place. */
     expect_snippet("\xe3\x8d\x87", "one \xe3\x8d\x87 two", "\xe3\x8d\x87", 1);
 }
