@@ -42,6 +42,7 @@ double fixed_to_double(fixed_sum sum)
 struct progress {
     _Alignas(RING_LINE) _Atomic int64_t round;             /* last published, -1: none */
     struct exchange_shares shares[2][EXCHANGE_PHASES_MAX]; /* of even and odd iterations */
+    double units[2][EXCHANGE_PHASES_MAX];
 };
 
 static size_t align_line(size_t bytes)
@@ -71,7 +72,13 @@ static uint32_t slice_count(const struct exchange_plan *plan, uint32_t phase, un
     return slice_first(plan, phase, worker + 1) - slice_first(plan, phase, worker);
 }
 
-/* A PARTIAL message: fields, filler and `bin` header take less than 192 bytes. */
+static size_t element_bytes(const struct exchange_plan *plan, double unit)
+{
+    return unit > 0 ? sizeof(uint16_t) : plan->element_bytes;
+}
+
+/* A PARTIAL message of the longest elements: fields, filler and `bin` header take less than 192
+ * bytes. */
 static size_t record_bytes(const struct exchange_plan *plan, uint32_t phase, unsigned worker)
 {
     return 192 + (size_t)slice_count(plan, phase, worker) * plan->element_bytes;
@@ -116,9 +123,10 @@ static unsigned char *vector_of(void *memory, const struct exchange_plan *plan, 
     return vectors + parity_of(plan, round) * vector_bytes(plan);
 }
 
-static size_t slice_offset(const struct exchange_plan *plan, uint32_t phase, unsigned worker)
+static size_t slice_offset(const struct exchange_plan *plan, uint32_t phase, unsigned worker,
+                           double unit)
 {
-    return (size_t)slice_first(plan, phase, worker) * plan->element_bytes;
+    return (size_t)slice_first(plan, phase, worker) * element_bytes(plan, unit);
 }
 
 static size_t carrier_bytes(const struct exchange_plan *plan)
@@ -171,31 +179,52 @@ static bool read_sum(struct wire_in *in, fixed_sum *sum)
     return true;
 }
 
+static bool read_magnitude(struct wire_in *in, double *value)
+{
+    return wire_get_double(in, value) && isfinite(*value) && *value >= 0;
+}
+
+/* A slice with what comes with it. */
+struct partial {
+    int64_t round;
+    const void *slice;
+    double unit;
+    struct exchange_shares shares;
+};
+
 /* Takes a PARTIAL message of `worker` apart, believing nothing. */
 static bool read_partial(const struct exchange_plan *plan, unsigned worker, const void *data,
-                         size_t bytes, int64_t *round, const void **slice,
-                         struct exchange_shares *shares)
+                         size_t bytes, struct partial *partial)
 {
     struct wire_in in = wire_in(data, bytes);
     uint32_t fields;
     uint64_t kind, first, count;
     const void *filler;
     size_t filler_bytes, slice_bytes;
-    if (!wire_get_array(&in, &fields) || fields != 12 || !wire_get_uint(&in, &kind) ||
-        kind != MSG_PARTIAL || !wire_get_int(&in, round) || *round < 0 || *round == INT64_MAX)
+    if (!wire_get_array(&in, &fields) || fields != 15 || !wire_get_uint(&in, &kind) ||
+        kind != MSG_PARTIAL || !wire_get_int(&in, &partial->round) || partial->round < 0 ||
+        partial->round == INT64_MAX)
         return false;
-    uint32_t phase = phase_of(plan, *round);
+    uint32_t phase = phase_of(plan, partial->round);
     return wire_get_uint(&in, &first) && first == slice_first(plan, phase, worker) &&
            wire_get_uint(&in, &count) && count == slice_count(plan, phase, worker) &&
-           wire_get_bin(&in, &filler, &filler_bytes) && wire_get_bin(&in, slice, &slice_bytes) &&
-           slice_bytes == count * plan->element_bytes && (uintptr_t)*slice % RING_LINE == 0 &&
-           read_sum(&in, &shares->change) && read_sum(&in, &shares->dangling) &&
-           read_sum(&in, &shares->mass);
+           read_magnitude(&in, &partial->unit) && wire_get_bin(&in, &filler, &filler_bytes) &&
+           wire_get_bin(&in, &partial->slice, &slice_bytes) &&
+           slice_bytes == count * element_bytes(plan, partial->unit) &&
+           (uintptr_t)partial->slice % RING_LINE == 0 && read_sum(&in, &partial->shares.change) &&
+           read_sum(&in, &partial->shares.dangling) && read_sum(&in, &partial->shares.mass) &&
+           read_magnitude(&in, &partial->shares.peak) &&
+           read_magnitude(&in, &partial->shares.coarsest);
+}
+
+/* All slices of a round are of one unit. */
+static bool is_of_its_round(const struct exchange *x, const struct partial *partial)
+{
+    return x->collected == 0 || partial->unit == x->units[phase_of(x->plan, x->collecting)];
 }
 
 /* The next unread partial of `worker`: 1, 0 if there is none, or -EBADMSG. */
-static int next_partial(struct exchange *x, unsigned worker, int64_t *round, const void **slice,
-                        struct exchange_shares *shares)
+static int next_partial(struct exchange *x, unsigned worker, struct partial *partial)
 {
     const void *data;
     size_t bytes;
@@ -207,7 +236,7 @@ static int next_partial(struct exchange *x, unsigned worker, int64_t *round, con
     default:
         return -EBADMSG;
     }
-    return read_partial(x->plan, worker, data, bytes, round, slice, shares) ? 1 : -EBADMSG;
+    return read_partial(x->plan, worker, data, bytes, partial) ? 1 : -EBADMSG;
 }
 
 /* The next round's record has room, since more rounds fit than are in flight (see the top): unless
@@ -230,11 +259,10 @@ static int ring_attach(struct exchange *x)
     }
     ring_writer_attach(&x->out, ring_of(x->memory, x->plan, x->slot));
     struct ring_reader *own = &x->in[x->slot];
-    const void *slice;
-    struct exchange_shares shares;
+    struct partial partial;
     int found;
-    while ((found = next_partial(x, x->slot, &x->round, &slice, &shares)) == 1)
-        ;
+    while ((found = next_partial(x, x->slot, &partial)) == 1)
+        x->round = partial.round;
     ring_reader_attach(own, own->ring, x->slot);
     return found < 0 || (x->round < 0 && !ring_has_room(x)) ? -EBADMSG : 0;
 }
@@ -242,22 +270,22 @@ static int ring_attach(struct exchange *x)
 /* Collects round x->collecting of one worker, stepping over older ones: a predecessor killed while
  * it gave a round back may have done so in some rings and not in others. Those come before all that
  * has been collected. */
-static int ring_collect(struct exchange *x, unsigned worker, const void **slice,
-                        struct exchange_shares *shares)
+static int ring_collect(struct exchange *x, unsigned worker, struct partial *partial)
 {
     for (;;) {
         uint64_t before = x->in[worker].next;
         bool first = before == x->in[worker].released;
-        int64_t round;
-        int found = next_partial(x, worker, &round, slice, shares);
+        int found = next_partial(x, worker, partial);
         if (found == 0)
             return 0;
-        if (found < 0 || round > x->collecting || (round < x->collecting && !first)) {
+        if (found < 0 || partial->round > x->collecting ||
+            (partial->round < x->collecting && !first) ||
+            (partial->round == x->collecting && !is_of_its_round(x, partial))) {
             x->in[worker].next = before; /* to be found again: this look may be a publisher's */
             return -EBADMSG;
         }
-        if (round == x->collecting) {
-            x->after[worker][phase_of(x->plan, round)] = x->in[worker].next;
+        if (partial->round == x->collecting) {
+            x->after[worker][phase_of(x->plan, partial->round)] = x->in[worker].next;
             return 1;
         }
         ring_release(&x->in[worker]);
@@ -270,13 +298,14 @@ static void *ring_open(struct exchange *x)
     MUST(ring_has_room(x)); /* exchange_attach() or exchange_ready() has looked */
     struct wire_out out;
     wire_out_fixed(&out, x->record, record_bytes(x->plan, phase, x->slot));
-    wire_array(&out, 12);
+    wire_array(&out, 15);
     wire_uint(&out, MSG_PARTIAL);
     wire_int(&out, x->round + 1);
     wire_uint(&out, slice_first(x->plan, phase, x->slot));
     wire_uint(&out, slice_count(x->plan, phase, x->slot));
+    wire_double(&out, x->unit);
     void *slice = wire_bin_aligned(&out, (size_t)slice_count(x->plan, phase, x->slot) *
-                                             x->plan->element_bytes);
+                                             element_bytes(x->plan, x->unit));
     MUST(slice);
     x->record_bytes = out.bytes;
     return slice;
@@ -292,6 +321,8 @@ static void ring_send(struct exchange *x, const struct exchange_shares *shares)
     write_sum(&out, shares->change);
     write_sum(&out, shares->dangling);
     write_sum(&out, shares->mass);
+    wire_double(&out, shares->peak);
+    wire_double(&out, shares->coarsest);
     MUST(!out.failed);
     ring_stage(&x->out, out.bytes);
     ring_publish(&x->out);
@@ -310,17 +341,19 @@ static void shared_attach(struct exchange *x)
     x->round = atomic_load_explicit(&progress_of(x->memory, x->slot)->round, memory_order_relaxed);
 }
 
-static int shared_collect(struct exchange *x, unsigned worker, const void **slice,
-                          struct exchange_shares *shares)
+static int shared_collect(struct exchange *x, unsigned worker, struct partial *partial)
 {
     struct progress *progress = progress_of(x->memory, worker);
+    unsigned parity = parity_of(x->plan, x->collecting);
     uint32_t phase = phase_of(x->plan, x->collecting);
     /* Pairs with the store in shared_send(): whoever sees the round sees slice and shares. */
     if (atomic_load_explicit(&progress->round, memory_order_seq_cst) < x->collecting)
         return 0;
-    *shares = progress->shares[parity_of(x->plan, x->collecting)][phase];
-    *slice = vector_of(x->memory, x->plan, x->collecting) + slice_offset(x->plan, phase, worker);
-    return 1;
+    partial->shares = progress->shares[parity][phase];
+    partial->unit = progress->units[parity][phase];
+    partial->slice = vector_of(x->memory, x->plan, x->collecting) +
+                     slice_offset(x->plan, phase, worker, partial->unit);
+    return is_of_its_round(x, partial) ? 1 : -EBADMSG;
 }
 
 static void shared_send(struct exchange *x, const struct exchange_shares *shares)
@@ -329,10 +362,12 @@ static void shared_send(struct exchange *x, const struct exchange_shares *shares
     int64_t round = x->round + 1;
     uint32_t phase = phase_of(x->plan, round);
     progress->shares[parity_of(x->plan, round)][phase] = *shares;
+    progress->units[parity_of(x->plan, round)][phase] = x->unit;
     /* Publishes slice and shares; pairs with the load in shared_collect(). Sequentially
      * consistent because bell_ring() follows: see bell.h. */
     atomic_store_explicit(&progress->round, round, memory_order_seq_cst);
-    x->bytes_sent += (uint64_t)slice_count(x->plan, phase, x->slot) * x->plan->element_bytes;
+    x->bytes_sent +=
+        (uint64_t)slice_count(x->plan, phase, x->slot) * element_bytes(x->plan, x->unit);
 }
 
 /* --- Both ------------------------------------------------------------------------------------ */
@@ -344,19 +379,26 @@ static void begin_collecting(struct exchange *x, int64_t round)
     x->totals[phase_of(x->plan, round)] = (struct exchange_shares){0};
 }
 
+static void add_shares(struct exchange_shares *total, const struct exchange_shares *shares)
+{
+    total->change += shares->change;
+    total->dangling += shares->dangling;
+    total->mass += shares->mass;
+    total->peak = shares->peak > total->peak ? shares->peak : total->peak;
+    total->coarsest = shares->coarsest > total->coarsest ? shares->coarsest : total->coarsest;
+}
+
 static int collect(struct exchange *x, unsigned worker)
 {
     uint32_t phase = phase_of(x->plan, x->collecting);
-    const void *slice;
-    struct exchange_shares shares, *total = &x->totals[phase];
-    int found = x->plan->mode == EXCHANGE_SHARED ? shared_collect(x, worker, &slice, &shares)
-                                                 : ring_collect(x, worker, &slice, &shares);
+    struct partial partial;
+    int found = x->plan->mode == EXCHANGE_SHARED ? shared_collect(x, worker, &partial)
+                                                 : ring_collect(x, worker, &partial);
     if (found <= 0)
         return found;
-    x->slices[worker][phase] = slice;
-    total->change += shares.change;
-    total->dangling += shares.dangling;
-    total->mass += shares.mass;
+    x->units[phase] = partial.unit;
+    x->slices[worker][phase] = partial.slice;
+    add_shares(&x->totals[phase], &partial.shares);
     x->collected |= UINT64_C(1) << worker;
     return 1;
 }
@@ -409,12 +451,13 @@ int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan
     return 0;
 }
 
-void *exchange_open(struct exchange *x)
+void *exchange_open(struct exchange *x, double unit)
 {
     int64_t round = x->round + 1;
+    x->unit = unit;
     if (x->plan->mode == EXCHANGE_SHARED)
         x->slice = vector_of(x->memory, x->plan, round) +
-                   slice_offset(x->plan, phase_of(x->plan, round), x->slot);
+                   slice_offset(x->plan, phase_of(x->plan, round), x->slot, unit);
     else
         x->slice = ring_open(x);
     return x->slice;
@@ -468,14 +511,16 @@ const void *exchange_slice(const struct exchange *x, unsigned worker, uint32_t p
     return x->slices[worker][phase];
 }
 
+double exchange_unit(const struct exchange *x, uint32_t phase)
+{
+    return x->units[phase];
+}
+
 struct exchange_shares exchange_total(const struct exchange *x)
 {
-    struct exchange_shares total = {0, 0, 0};
-    for (uint32_t phase = 0; phase < x->plan->phases; phase++) {
-        total.change += x->totals[phase].change;
-        total.dangling += x->totals[phase].dangling;
-        total.mass += x->totals[phase].mass;
-    }
+    struct exchange_shares total = {0};
+    for (uint32_t phase = 0; phase < x->plan->phases; phase++)
+        add_shares(&total, &x->totals[phase]);
     return total;
 }
 

@@ -6,11 +6,14 @@
  * place. Round r is phase r mod phases. Two carriers behind one interface:
  *
  *   ring    one multi-reader ring per worker; a slice is the aligned `bin` of one MessagePack
- *           message [MSG_PARTIAL, round, first, count, filler, bin, change, dangling, mass]
+ *           message [MSG_PARTIAL, round, first, count, unit, filler, bin, change, dangling, mass,
+ *           peak, coarsest]
  *   shared  two vectors in turn, and a round counter per worker
  *
+ * A round's elements are plan->element_bytes long or, coarse, whole numbers of a unit in 16 bits.
  * With a slice travel three sums (here: L1 change, mass on dangling vertices, all mass) in fixed
- * point, so that adding the workers' shares gives the same bits whatever their number. All state is
+ * point, so that adding the workers' shares gives the same bits whatever their number, and two
+ * numbers of which the greatest counts. All state is
  * in shared memory, also what a worker needs of its own rows beyond what it publishes (scores): a
  * worker that dies is replaced by one that attaches to the same slot and goes on with the round
  * after the last one published there.
@@ -37,6 +40,8 @@ double fixed_to_double(fixed_sum sum);
 
 struct exchange_shares {
     fixed_sum change, dangling, mass;
+    double peak;     /* the greatest element */
+    double coarsest; /* the greatest unit of what the elements were made from */
 };
 
 struct exchange_plan {
@@ -67,12 +72,14 @@ struct exchange {
     struct ring_reader in[EXCHANGE_WORKERS_MAX];
     const void *slices[EXCHANGE_WORKERS_MAX][EXCHANGE_PHASES_MAX]; /* newest collected ones */
     uint64_t after[EXCHANGE_WORKERS_MAX][EXCHANGE_PHASES_MAX];     /* ring: where they end */
+    double units[EXCHANGE_PHASES_MAX];                             /* theirs */
     struct exchange_shares totals[EXCHANGE_PHASES_MAX];            /* of all workers */
     int64_t collecting; /* the round that `collected` is about */
     uint64_t collected; /* bit per worker */
     void *record;
     size_t record_bytes;
     void *slice;
+    double unit;
 };
 
 /* Joins as `slot`; after a predecessor's death it takes over where that one published.
@@ -80,8 +87,9 @@ struct exchange {
 int exchange_attach(struct exchange *x, void *memory, const struct exchange_plan *plan,
                     unsigned slot, const struct bell *bells, struct fault *why);
 
-/* Where to write this slot's slice of round x->round + 1. */
-void *exchange_open(struct exchange *x);
+/* Where to write this slot's slice of round x->round + 1: uint16_t if `unit`, which must be the
+ * same in all slots, is greater than 0. */
+void *exchange_open(struct exchange *x, double unit);
 /* Publishes it; if that completes the round, wakes peers that sleep. */
 void exchange_publish(struct exchange *x, struct exchange_shares shares);
 
@@ -90,8 +98,9 @@ void exchange_publish(struct exchange *x, struct exchange_shares shares);
 int exchange_ready(struct exchange *x);
 
 /* After exchange_ready() said 1: the newest slice of worker w in a phase, from the first exchanged
- * row on, and the sums over all workers and phases. Valid until the next publish. */
+ * row on, its unit, and the sums over all workers and phases. Valid until the next publish. */
 const void *exchange_slice(const struct exchange *x, unsigned worker, uint32_t phase);
+double exchange_unit(const struct exchange *x, uint32_t phase);
 struct exchange_shares exchange_total(const struct exchange *x);
 
 /* All rows' scores as of an iteration (round / phases), of which the last two are kept. Each worker

@@ -11,8 +11,8 @@
  *                  DONE    [7, iterations, change, converged, run_ns, wait_ns,
  *                           exchange_ns, bytes, wakeups]
  *                  FAILED  [8, text]
- *   among workers  PARTIAL [9, round, first, count, filler, bin, change hi lo, dangling hi lo,
- *                           mass hi lo]
+ *   among workers  PARTIAL [9, round, first, count, unit, filler, bin, change hi lo,
+ *                           dangling hi lo, mass hi lo, peak, coarsest]
  */
 #ifndef FORKLORE_IPC_MSG_H
 #define FORKLORE_IPC_MSG_H

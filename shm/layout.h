@@ -27,7 +27,7 @@
 #include <stdint.h>
 
 #define LAYOUT_MAGIC        UINT64_C(0x45524f4c4b524f46) /* "FORKLORE" read as little-endian */
-#define LAYOUT_MAJOR        4
+#define LAYOUT_MAJOR        5
 #define LAYOUT_MINOR        0
 #define LAYOUT_ENDIAN       UINT32_C(0x01020304)
 #define LAYOUT_HEADER_BYTES 4096
@@ -174,8 +174,9 @@ struct spmv_info {
     uint32_t phase_segments; /* a phase is so many segments, the last one what is left */
     uint32_t phase_count;
     uint32_t block_count;
-    uint32_t reserved;
+    uint32_t links_in_most; /* of a row */
     uint64_t word_count;
+    double start_peak; /* the greatest of a source's start weight / its links out */
 };
 
 struct spmv_block {
@@ -216,21 +217,21 @@ struct passage {
     uint32_t at;   /* the low half of where it begins in section passage-bytes */
 };
 
-static_assert(sizeof(struct passage_page) == 16, "layout 4.0");
-static_assert(sizeof(struct passage) == 8, "layout 4.0");
-static_assert(sizeof(struct search_info) == 64, "layout 4.0");
-static_assert(sizeof(struct word_block) == 32, "layout 4.0");
-static_assert(sizeof(struct section) == 32, "layout 4.0");
-static_assert(sizeof(struct image_header) == LAYOUT_HEADER_BYTES, "layout 4.0");
+static_assert(sizeof(struct passage_page) == 16, "layout 5.0");
+static_assert(sizeof(struct passage) == 8, "layout 5.0");
+static_assert(sizeof(struct search_info) == 64, "layout 5.0");
+static_assert(sizeof(struct word_block) == 32, "layout 5.0");
+static_assert(sizeof(struct section) == 32, "layout 5.0");
+static_assert(sizeof(struct image_header) == LAYOUT_HEADER_BYTES, "layout 5.0");
 static_assert(offsetof(struct image_header, ready) == 64, "own cache line");
-static_assert(offsetof(struct image_header, sections) == 128, "layout 4.0");
-static_assert(sizeof(struct index_meta) == 264, "layout 4.0");
-static_assert(sizeof(struct page) == 40, "layout 4.0");
-static_assert(sizeof(struct text_block) == 16, "layout 4.0");
-static_assert(sizeof(struct title_slot) == 8, "layout 4.0");
-static_assert(sizeof(struct rank_info) == 48, "layout 4.0");
-static_assert(sizeof(struct spmv_info) == 40, "layout 4.0");
-static_assert(sizeof(struct spmv_block) == 16, "layout 4.0");
+static_assert(offsetof(struct image_header, sections) == 128, "layout 5.0");
+static_assert(sizeof(struct index_meta) == 264, "layout 5.0");
+static_assert(sizeof(struct page) == 40, "layout 5.0");
+static_assert(sizeof(struct text_block) == 16, "layout 5.0");
+static_assert(sizeof(struct title_slot) == 8, "layout 5.0");
+static_assert(sizeof(struct rank_info) == 48, "layout 5.0");
+static_assert(sizeof(struct spmv_info) == 48, "layout 5.0");
+static_assert(sizeof(struct spmv_block) == 16, "layout 5.0");
 static_assert(sizeof(_Atomic uint32_t) == 4 && ATOMIC_INT_LOCK_FREE == 2, "no locks in a segment");
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the image is little-endian");
 

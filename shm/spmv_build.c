@@ -67,6 +67,19 @@ static int sort_by_degree(struct builder *b)
     return 0;
 }
 
+/* What coarse contributions (worker/pagerank.h) are planned with. */
+static void find_extremes(struct builder *b)
+{
+    struct spmv_info *info = &b->info;
+    for (uint32_t v = 0; v < info->vertex_count; v++)
+        if (graph_in_degree(b->graph, v) > info->links_in_most)
+            info->links_in_most = (uint32_t)graph_in_degree(b->graph, v);
+    for (uint32_t i = 0; i < info->source_count; i++) {
+        const double peak = (double)b->start[i] / b->degrees[i];
+        info->start_peak = peak > info->start_peak ? peak : info->start_peak;
+    }
+}
+
 /* Narrow segments are read from nearer; but where that leaves a row less than a link in four of
  * them, its entries cost more than its links, and wide ones are better. */
 static void choose_segments(struct spmv_info *info, uint64_t link_count)
@@ -395,6 +408,7 @@ static int build(struct builder *b, unsigned threads)
         rc = spmv_fill_start(b->start, b->graph, b->positions);
     if (rc)
         return rc;
+    find_extremes(b);
     choose_segments(&b->info, b->graph->edge_count);
     const uint32_t count = b->info.block_count = cut_blocks(b, NULL);
     b->blocks = calloc((size_t)count + 1, sizeof *b->blocks);

@@ -210,8 +210,8 @@ static void test_image_check_refuses_each_damaged_field(void **state)
     DAMAGE(bad.magic ^= 1, "magic");
     DAMAGE(bad.magic = __builtin_bswap64(bad.magic), "big-endian");
     DAMAGE(bad.endian = __builtin_bswap32(bad.endian), "endianness");
-    DAMAGE(bad.version_major = LAYOUT_MAJOR + 1, "layout version 5.0");
-    DAMAGE(bad.version_major = LAYOUT_MAJOR - 1, "layout version 3.0");
+    DAMAGE(bad.version_major = LAYOUT_MAJOR + 1, "layout version 6.0");
+    DAMAGE(bad.version_major = LAYOUT_MAJOR - 1, "layout version 4.0");
     DAMAGE(bad.version_minor = 2, "header is damaged");
     DAMAGE(bad.total_bytes += 64, "cut short");
     DAMAGE(bad.total_bytes -= 64, "too long");

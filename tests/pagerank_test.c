@@ -31,24 +31,16 @@ static uint64_t next_random(uint64_t *state)
     return *state >> 33;
 }
 
-/* About 6 links out of a page, many of them to the first few; one page in ten has none. */
-static struct graph make_graph(uint32_t n, uint64_t seed)
+static struct graph graph_of(uint32_t n, struct arc_list *arcs)
 {
     struct graph graph = {.n = n};
-    struct arc_list arcs = {0};
     struct fixture_page *pages = calloc(n, sizeof *pages);
     char(*titles)[16] = calloc(n, sizeof *titles);
     for (uint32_t v = 0; v < n; v++) {
         snprintf(titles[v], sizeof titles[v], "P%06u", v);
         pages[v] = (struct fixture_page){.title = titles[v], .id = v + 1, .score = 1.0 / n};
-        if (next_random(&seed) % 10 == 0)
-            continue;
-        for (uint64_t k = next_random(&seed) % 12; k-- > 0;) {
-            uint64_t range = next_random(&seed) % 3 ? n : 1 + n / 20;
-            arc_list_add(&arcs, v, (uint32_t)(next_random(&seed) % range));
-        }
     }
-    fixture_init(&graph.fixture, pages, n, NULL, 0, &arcs, false);
+    fixture_init(&graph.fixture, pages, n, NULL, 0, arcs, false);
     free(titles);
     free(pages);
     struct fault why;
@@ -56,6 +48,45 @@ static struct graph make_graph(uint32_t n, uint64_t seed)
     assert_int_equal(spmv_build(graph.spmv, &graph.fixture.view.graph, 2, &why), 0);
     graph.fixture.view.spmv = graph.spmv->view;
     return graph;
+}
+
+/* About 6 links out of a page, many of them to the first few; one page in ten has none. */
+static struct graph make_graph(uint32_t n, uint64_t seed)
+{
+    struct arc_list arcs = {0};
+    for (uint32_t v = 0; v < n; v++) {
+        if (next_random(&seed) % 10 == 0)
+            continue;
+        for (uint64_t k = next_random(&seed) % 12; k-- > 0;) {
+            uint64_t range = next_random(&seed) % 3 ? n : 1 + n / 20;
+            arc_list_add(&arcs, v, (uint32_t)(next_random(&seed) % range));
+        }
+    }
+    return graph_of(n, &arcs);
+}
+
+/* About 16 links between random vertices, each both ways: no skew. */
+static struct graph make_even_graph(uint32_t n, uint64_t seed)
+{
+    struct arc_list arcs = {0};
+    for (uint64_t k = (uint64_t)n * 8; k-- > 0;) {
+        const uint32_t a = (uint32_t)(next_random(&seed) % n);
+        const uint32_t b = (uint32_t)(next_random(&seed) % n);
+        arc_list_add(&arcs, a, b);
+        arc_list_add(&arcs, b, a);
+    }
+    return graph_of(n, &arcs);
+}
+
+/* Each vertex of [first, end) with the `reach` next ones, both ways, around. */
+static void add_circle(struct arc_list *arcs, uint32_t first, uint32_t end, uint32_t reach)
+{
+    for (uint32_t v = first; v < end; v++)
+        for (uint32_t step = 1; step <= reach; step++) {
+            const uint32_t other = first + (v - first + step) % (end - first);
+            arc_list_add(arcs, v, other);
+            arc_list_add(arcs, other, v);
+        }
 }
 
 static void graph_fini(struct graph *graph)
@@ -275,15 +306,18 @@ static void test_pagerank_bits_do_not_depend_on_workers_or_carrier(void **state)
 {
     (void)state;
     struct graph small = make_graph(3000, 42), large = make_graph(MANY, 43);
+    struct graph even = make_even_graph(MANY, 44);
     assert_int_equal(small.spmv->info.phase_count, 1);
     assert_true(large.spmv->info.phase_count > 7);
     for (uint32_t bytes = 4; bytes <= 8; bytes += 4) {
         expect_same_bits(&small, bytes, bytes == 4 ? 1e-6 : 1e-14);
         expect_same_bits(&large, bytes, 1e-6);
         expect_same_bits(&large, bytes, 0);
+        expect_same_bits(&even, bytes, 1e-6);
     }
     graph_fini(&small);
     graph_fini(&large);
+    graph_fini(&even);
 }
 
 static void expect_bits_to_survive(const struct graph *graph, double tolerance, uint64_t seeds)
@@ -309,10 +343,13 @@ static void test_pagerank_bits_survive_deaths(void **state)
 {
     (void)state;
     struct graph small = make_graph(1500, 7), large = make_graph(MANY, 7);
+    struct graph even = make_even_graph(MANY, 7);
     expect_bits_to_survive(&small, 1e-14, 10);
     expect_bits_to_survive(&large, 1e-9, 2);
+    expect_bits_to_survive(&even, 1e-9, 4);
     graph_fini(&small);
     graph_fini(&large);
+    graph_fini(&even);
 }
 
 static void test_pagerank_in_phases_equals_oracle(void **state)
@@ -340,6 +377,84 @@ static void test_pagerank_in_phases_equals_oracle(void **state)
     }
     free(teleport);
     free(wanted);
+    graph_fini(&graph);
+}
+
+/* What worker 0 of 2 publishes of a graph, as a share of what it would be without coarse rounds. */
+static double bytes_to_all(const struct run *run)
+{
+    const struct exchange_plan *plan = &run->order.plan;
+    uint64_t rows = 0;
+    for (uint32_t phase = 0; phase < plan->phases; phase++)
+        rows += plan->bounds[phase][1] - plan->bounds[phase][0];
+    return (double)run->result.exchanged_bytes /
+           (double)(rows * plan->element_bytes * (run->result.iterations + 1));
+}
+
+/* Without skew the first iterations' contributions are coarse; the scores are none the worse. */
+static void test_pagerank_coarse_contributions_cost_no_accuracy(void **state)
+{
+    (void)state;
+    struct graph graph = make_even_graph(MANY, 3);
+    double *teleport = malloc(MANY * sizeof(double)), *wanted = malloc(MANY * sizeof(double));
+    for (uint32_t v = 0; v < MANY; v++)
+        teleport[v] = 1.0 / MANY;
+    oracle(&graph.fixture.view.graph, 0.85, teleport, wanted);
+    for (uint32_t bytes = 4; bytes <= 8; bytes += 4) {
+        struct run run;
+        run_init(&run, &graph, EXCHANGE_SHARED, 2, bytes, bytes == 4 ? 1e-5 : 1e-13);
+        run_go(&run);
+        assert_true(run.result.converged);
+        assert_int_equal(run.result.iterations, bytes == 4 ? 5 : 16); /* as without them */
+        assert_true(distance(run.scores, wanted, MANY) <= (bytes == 4 ? 1e-6 : 1e-13));
+        /* Three iterations of 2 bytes instead of 4 or 8. */
+        const double saved = bytes == 4 ? 1.5 : 2.25;
+        assert_true(fabs(bytes_to_all(&run) - 1 + saved / (run.result.iterations + 1)) < 1e-6);
+        run_fini(&run);
+    }
+    free(teleport);
+    free(wanted);
+    graph_fini(&graph);
+}
+
+/* Regular parts: the start vector is the result, all that an iteration can do is to spoil it. */
+static void test_pagerank_coarse_contributions_keep_what_is_right(void **state)
+{
+    (void)state;
+    struct arc_list arcs = {0};
+    add_circle(&arcs, 0, 20000, 11);
+    add_circle(&arcs, 20000, MANY, 4);
+    struct graph graph = graph_of(MANY, &arcs);
+    struct run run;
+    run_init(&run, &graph, EXCHANGE_SHARED, 2, 8, 2e-5);
+    run_go(&run);
+    assert_true(bytes_to_all(&run) < 0.9); /* there were coarse ones */
+    /* The noise is a tenth of this tolerance: too much, the last iteration must have none. Rounding
+     * to the nearest would leave 3e-5. */
+    assert_true(run.result.converged);
+    assert_int_equal(run.result.iterations, 3);
+    for (uint32_t v = 0; v < MANY; v++)
+        assert_true(fabs(run.scores[v] * MANY - 1) < 1e-5);
+    run_fini(&run);
+    graph_fini(&graph);
+}
+
+/* More links into one page than 16-bit numbers that 32 bits can hold. */
+static void test_pagerank_coarse_contributions_do_not_overflow(void **state)
+{
+    (void)state;
+    struct arc_list arcs = {0};
+    add_circle(&arcs, 1, MANY, 1);
+    for (uint32_t v = 1; v < MANY; v++)
+        arc_list_add(&arcs, v, 0); /* which has no links out */
+    struct graph graph = graph_of(MANY, &arcs);
+    struct run run;
+    run_init(&run, &graph, EXCHANGE_SHARED, 2, 8, 1e-3);
+    run_go(&run);
+    assert_true(bytes_to_all(&run) < 0.9);
+    assert_int_equal(run.result.iterations, 3); /* 178 with numbers that overflow */
+    assert_true(fabs(run.scores[0] - 17.0 / 77) < 1e-5);
+    run_fini(&run);
     graph_fini(&graph);
 }
 
@@ -425,12 +540,58 @@ static void test_pagerank_broken_partial_is_refused(void **state)
     struct fault why;
     assert_int_equal(
         exchange_attach(&exchange, run.order.exchange, &run.order.plan, 0, run.bells, &why), 0);
-    double *slice = exchange_open(&exchange);
+    double *slice = exchange_open(&exchange, 0);
     memset(slice, 0, graph.n * sizeof *slice);
     ((unsigned char *)exchange.record)[1] ^= 0xff; /* the message's kind */
-    exchange_publish(&exchange, (struct exchange_shares){0, 0, 0});
+    exchange_publish(&exchange, (struct exchange_shares){0});
     assert_int_equal(exchange_ready(&exchange), -EBADMSG);
     run_fini(&run);
+    graph_fini(&graph);
+}
+
+/* Two workers that do not agree on what a round's elements are; and that one is as long as it has
+ * to be, whatever the elements were last time. */
+static void test_exchange_units_are_a_rounds_own(void **state)
+{
+    (void)state;
+    struct graph graph = make_graph(100, 1);
+    for (int mode = EXCHANGE_RING; mode <= EXCHANGE_SHARED; mode++) {
+        static const double units[] = {0.5, 0.25, 0, 1e-9, 0};
+        struct run run;
+        struct exchange slots[2];
+        struct fault why;
+        run_init(&run, &graph, (enum exchange_mode)mode, 2, 8, 0);
+        const struct exchange_plan *plan = &run.order.plan;
+        for (unsigned w = 0; w < 2; w++)
+            assert_int_equal(
+                exchange_attach(&slots[w], run.order.exchange, plan, w, run.bells, &why), 0);
+        for (unsigned round = 0; round <= 5; round++) {
+            for (unsigned w = 0; w < 2; w++) {
+                const double unit = round == 5 ? w : units[round];
+                const uint32_t first = plan->bounds[0][w], end = plan->bounds[0][w + 1];
+                const uint32_t count = (end < plan->sources ? end : plan->sources) - first;
+                void *slice = exchange_open(&slots[w], unit);
+                memset(slice, (int)(7 * round + w), count * (unit > 0 ? 2 : sizeof(double)));
+                exchange_publish(&slots[w], (struct exchange_shares){.peak = w + round * 2.0,
+                                                                     .coarsest = 9.0 - w - round});
+            }
+            for (unsigned w = 0; w < 2; w++) {
+                assert_int_equal(exchange_ready(&slots[w]), round == 5 ? -EBADMSG : 1);
+                if (round == 5)
+                    continue;
+                assert_true(exchange_unit(&slots[w], 0) == units[round]);
+                assert_true(exchange_total(&slots[w]).peak == 1 + round * 2.0);
+                assert_true(exchange_total(&slots[w]).coarsest == 9.0 - round);
+                const unsigned char *slice = exchange_slice(&slots[w], 1, 0);
+                assert_int_equal(slice[0], 7 * round + 1);
+                slice = exchange_slice(&slots[w], 0, 0);
+                const size_t bytes = units[round] > 0 ? 2 : sizeof(double);
+                for (size_t i = 0; i < plan->bounds[0][1] * bytes; i++)
+                    assert_int_equal(slice[i], 7 * round);
+            }
+        }
+        run_fini(&run);
+    }
     graph_fini(&graph);
 }
 
@@ -454,8 +615,8 @@ static void test_exchange_wakes_when_a_round_is_complete(void **state)
                 bell_sleep(&run.bells[w]);
             for (unsigned w = 0; w < 3; w++) {
                 const unsigned slot = (w + round) % 3; /* another one is last */
-                memset(exchange_open(&slots[slot]), 0, sizeof(double));
-                exchange_publish(&slots[slot], (struct exchange_shares){0, 0, 0});
+                memset(exchange_open(&slots[slot], 0), 0, sizeof(double));
+                exchange_publish(&slots[slot], (struct exchange_shares){0});
                 woken[slot] += w == 2 ? 2 : 0;
                 assert_int_equal(slots[slot].wakeups, woken[slot]);
             }
@@ -492,10 +653,14 @@ int main(void)
         cmocka_unit_test(test_pagerank_bits_do_not_depend_on_workers_or_carrier),
         cmocka_unit_test(test_pagerank_bits_survive_deaths),
         cmocka_unit_test(test_pagerank_in_phases_equals_oracle),
+        cmocka_unit_test(test_pagerank_coarse_contributions_cost_no_accuracy),
+        cmocka_unit_test(test_pagerank_coarse_contributions_keep_what_is_right),
+        cmocka_unit_test(test_pagerank_coarse_contributions_do_not_overflow),
         cmocka_unit_test(test_pagerank_personalised),
         cmocka_unit_test(test_pagerank_without_tolerance_is_the_power_iteration),
         cmocka_unit_test(test_pagerank_exact_number_of_iterations),
         cmocka_unit_test(test_pagerank_broken_partial_is_refused),
+        cmocka_unit_test(test_exchange_units_are_a_rounds_own),
         cmocka_unit_test(test_exchange_wakes_when_a_round_is_complete),
         cmocka_unit_test(test_fixed_sums_are_exact_enough_and_associative),
     };

@@ -62,9 +62,9 @@ static void random_sample(struct sample *sample, uint32_t n, uint64_t links, uns
 
 /* --- Multiplying ------------------------------------------------------------------------------ */
 
-#define MULTIPLY_ALL(REAL, member)                                                                 \
+#define MULTIPLY_ALL(SOURCE, REAL, member)                                                         \
     static void multiply_all_##member(const struct spmv_view *spmv, const struct multiply *with,   \
-                                      const REAL *x, REAL *sums)                                   \
+                                      const SOURCE *x, REAL *sums)                                 \
     {                                                                                              \
         const struct spmv_info *info = spmv->info;                                                 \
         for (uint32_t phase = 0; phase < info->phase_count; phase++) {                             \
@@ -79,8 +79,9 @@ static void random_sample(struct sample *sample, uint32_t n, uint64_t links, uns
                 }                                                                                  \
         }                                                                                          \
     }
-MULTIPLY_ALL(float, single)
-MULTIPLY_ALL(double, twice)
+MULTIPLY_ALL(float, float, single)
+MULTIPLY_ALL(double, double, twice)
+MULTIPLY_ALL(uint16_t, uint32_t, whole)
 
 static void check_product(const struct sample *sample)
 {
@@ -92,20 +93,30 @@ static void check_product(const struct sample *sample)
     double *first = calloc(n, sizeof *first);
     float *x4 = calloc(n, sizeof *x4), *sums4 = calloc(n, sizeof *sums4);
     float *first4 = calloc(n, sizeof *first4);
+    uint16_t *x2 = calloc(n, sizeof *x2);
+    uint32_t *sums2 = calloc(n, sizeof *sums2);
     /* A whole number below 2^20 each, and different ones: sums of doubles are exact. */
     for (uint32_t v = 0; v < n; v++)
         x[at[v]] = v * UINT64_C(2654435761) % 1048573;
-    for (uint32_t i = 0; i < n; i++)
+    for (uint32_t i = 0; i < n; i++) {
         x4[i] = (float)x[i] / 3;
+        x2[i] = (uint16_t)x[i];
+    }
     for (const struct multiply *const *with = multiply_all(); *with; with++) {
         memset(sums, 0, n * sizeof *sums);
         memset(sums4, 0, n * sizeof *sums4);
+        memset(sums2, 0, n * sizeof *sums2);
         multiply_all_twice(spmv, *with, x, sums);
         multiply_all_single(spmv, *with, x4, sums4);
+        multiply_all_whole(spmv, *with, x2, sums2);
         for (uint32_t v = 0; v < n; v++) {
             double wanted = 0;
-            for (uint64_t i = graph->in_offsets[v]; i < graph->in_offsets[v + 1]; i++)
+            uint32_t wanted2 = 0;
+            for (uint64_t i = graph->in_offsets[v]; i < graph->in_offsets[v + 1]; i++) {
                 wanted += x[at[graph->in_sources[i]]];
+                wanted2 += x2[at[graph->in_sources[i]]];
+            }
+            assert_int_equal(sums2[at[v]], wanted2);
             assert_true(sums[at[v]] == wanted);
             assert_true(fabs((double)sums4[at[v]] - wanted / 3) <= 1e-5 * wanted);
         }
@@ -122,6 +133,8 @@ static void check_product(const struct sample *sample)
     free(x4);
     free(sums4);
     free(first4);
+    free(x2);
+    free(sums2);
 }
 
 /* --- The layout itself ------------------------------------------------------------------------ */

@@ -10,17 +10,27 @@
 
 /* --- Any processor --------------------------------------------------------------------------- */
 
+#define SOURCE  float
 #define REAL    float
 #define NAME(x) x##_single_plain
 #define TARGET
 #include "worker/multiply_tile.inc"
 
+#define SOURCE  double
 #define REAL    double
 #define NAME(x) x##_double_plain
 #define TARGET
 #include "worker/multiply_tile.inc"
 
-static const struct multiply plain = {"plain", multiply_single_plain, multiply_double_plain};
+/* The only way for whole numbers: no faster with gathers, which read 32 bits. */
+#define SOURCE  uint16_t
+#define REAL    uint32_t
+#define NAME(x) x##_whole
+#define TARGET
+#include "worker/multiply_tile.inc"
+
+static const struct multiply plain = {"plain", multiply_single_plain, multiply_double_plain,
+                                      multiply_whole};
 
 /* --- x86 with vector gathers ----------------------------------------------------------------- */
 
@@ -34,6 +44,7 @@ static const struct multiply plain = {"plain", multiply_single_plain, multiply_d
     _mm256_i32gather_ps(base, _mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(ids))), 4)
 #define ADD     _mm256_add_ps
 #define STORE   _mm256_storeu_ps
+#define SOURCE  float
 #define REAL    float
 #define NAME(x) x##_single_avx2
 #include "worker/multiply_tile.inc"
@@ -45,6 +56,7 @@ static const struct multiply plain = {"plain", multiply_single_plain, multiply_d
     _mm256_i32gather_pd(base, _mm_cvtepu16_epi32(_mm_loadl_epi64((const void *)(ids))), 8)
 #define ADD     _mm256_add_pd
 #define STORE   _mm256_storeu_pd
+#define SOURCE  double
 #define REAL    double
 #define NAME(x) x##_double_avx2
 #include "worker/multiply_tile.inc"
@@ -56,6 +68,7 @@ static const struct multiply plain = {"plain", multiply_single_plain, multiply_d
     _mm512_i32gather_ps(_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(ids))), base, 4)
 #define ADD     _mm512_add_ps
 #define STORE   _mm512_storeu_ps
+#define SOURCE  float
 #define REAL    float
 #define NAME(x) x##_single_avx512
 #include "worker/multiply_tile.inc"
@@ -67,12 +80,15 @@ static const struct multiply plain = {"plain", multiply_single_plain, multiply_d
     _mm512_i32gather_pd(_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(ids))), base, 8)
 #define ADD     _mm512_add_pd
 #define STORE   _mm512_storeu_pd
+#define SOURCE  double
 #define REAL    double
 #define NAME(x) x##_double_avx512
 #include "worker/multiply_tile.inc"
 
-static const struct multiply avx2 = {"avx2", multiply_single_avx2, multiply_double_avx2};
-static const struct multiply avx512 = {"avx512", multiply_single_avx512, multiply_double_avx512};
+static const struct multiply avx2 = {"avx2", multiply_single_avx2, multiply_double_avx2,
+                                     multiply_whole};
+static const struct multiply avx512 = {"avx512", multiply_single_avx512, multiply_double_avx512,
+                                       multiply_whole};
 #endif
 
 const struct multiply *const *multiply_all(void)

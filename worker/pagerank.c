@@ -28,6 +28,52 @@ static double relaxation(double damping)
     return most < 1.07 ? most : 1.07;
 }
 
+/* Coarse contributions: see pagerank.h. */
+#define COARSE_HEADROOM     2 /* an iteration's greatest contribution to that of the one before */
+#define COARSE_MARGIN       1000   /* the last change to the noise, at least */
+#define COARSE_FIRST_CHANGE 0.1    /* before there is a change */
+#define COARSE_TOLERATED    0.0625 /* noise to the tolerance, in a result */
+
+/* The greatest number: all of a row's links together stay within 32 bits. */
+static uint32_t coarse_limit(const struct spmv_info *info)
+{
+    const uint32_t each = info->links_in_most ? INT32_MAX / info->links_in_most : UINT16_MAX;
+    return each < UINT16_MAX ? each : UINT16_MAX;
+}
+
+/* The L1 error that rounding to a unit brings into an iteration: that of a link has deviation
+ * unit / sqrt(6); in a row of k links they add up to sqrt(k) of that, about normal, whose mean
+ * magnitude is sqrt(2 / pi) of its deviation; and the rows' sqrt(k) are at most sqrt(n m). */
+static double coarse_noise(const struct index_view *index, const struct job_order *order,
+                           double unit)
+{
+    const double n = index->graph.vertex_count, m = (double)index->graph.edge_count;
+    return order->damping * unit * 0.3257 * sqrt(n * m);
+}
+
+/* For contributions of `most` at most: 0 if that is too coarse where one iteration changes the
+ * scores by `change`. */
+static double coarse_unit(const struct index_view *index, const struct job_order *order,
+                          double most, double change)
+{
+    const double unit = most / coarse_limit(index->spmv.info);
+    return order->accelerate && COARSE_MARGIN * coarse_noise(index, order, unit) < change ? unit
+                                                                                          : 0;
+}
+
+/* What a contribution of the start vector is at most. */
+static double start_most(const struct spmv_view *spmv, const struct job_order *order)
+{
+    const struct spmv_info *info = spmv->info;
+    if (order->seed_count || info->source_count == 0)
+        return INFINITY;
+    return (1 - order->damping) / info->vertex_count / spmv->degrees[info->source_count - 1] +
+           order->damping * info->start_peak;
+}
+
+#define INLINE           static inline __attribute__((always_inline))
+#define CONTRIBUTE_LANES 8
+
 #define REAL     float
 #define NAME(x)  x##_single
 #define MULTIPLY single

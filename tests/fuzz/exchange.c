@@ -12,6 +12,7 @@
 #include "ipc/exchange.h"
 #include "ipc/msg.h"
 
+#include <math.h>
 #include <sys/eventfd.h>
 
 #define WORKERS    2
@@ -60,7 +61,19 @@ static struct exchange_shares shares_of(unsigned slot, int64_t round)
 {
     return (struct exchange_shares){.change = fixed_from_double(0.25 * slot),
                                     .dangling = round,
-                                    .mass = fixed_from_double(1) - round};
+                                    .mass = fixed_from_double(1) - round,
+                                    .peak = (double)(round % 3 + slot),
+                                    .coarsest = (double)(round % 5) * 0.5};
+}
+
+static double unit_of(int64_t round)
+{
+    return round % 4 < 2 ? 0 : 0.125 * (double)round;
+}
+
+static size_t element_bytes(const struct exchange_plan *plan, double unit)
+{
+    return unit > 0 ? sizeof(uint16_t) : plan->element_bytes;
 }
 
 static uint32_t slice_rows(const struct exchange_plan *plan, unsigned slot, uint32_t phase)
@@ -81,14 +94,16 @@ static void attach(struct run *run, unsigned slot)
 /* Everything that is given can be read, and is right if nobody lied. */
 static void check_slices(struct run *run, struct exchange *x)
 {
-    struct exchange_shares total = exchange_total(x), expected = {0, 0, 0};
+    struct exchange_shares total = exchange_total(x), expected = {0};
     for (uint32_t phase = 0; phase < run->plan.phases; phase++) {
         if (x->round < phase)
             continue; /* not there yet */
         int64_t round = x->round - (x->round - phase) % run->plan.phases;
         for (unsigned w = 0; w < WORKERS; w++) {
             const unsigned char *slice = exchange_slice(x, w, phase);
-            size_t bytes = (size_t)slice_rows(&run->plan, w, phase) * run->plan.element_bytes;
+            double unit = exchange_unit(x, phase);
+            MUST(unit >= 0 && (run->hostile || unit == unit_of(round)));
+            size_t bytes = slice_rows(&run->plan, w, phase) * element_bytes(&run->plan, unit);
             MUST(slice >= run->memory && bytes <= run->bytes &&
                  slice + bytes <= run->memory + run->bytes);
             MUST((uintptr_t)slice % RING_LINE == 0);
@@ -100,10 +115,15 @@ static void check_slices(struct run *run, struct exchange *x)
             expected.change += shares.change;
             expected.dangling += shares.dangling;
             expected.mass += shares.mass;
+            expected.peak = shares.peak > expected.peak ? shares.peak : expected.peak;
+            if (shares.coarsest > expected.coarsest)
+                expected.coarsest = shares.coarsest;
         }
     }
     MUST(run->hostile || (total.change == expected.change && total.dangling == expected.dangling &&
-                          total.mass == expected.mass));
+                          total.mass == expected.mass && total.peak == expected.peak &&
+                          total.coarsest == expected.coarsest));
+    MUST(total.peak >= 0 && total.coarsest >= 0);
 }
 
 /* The next round of an honest worker, if all have published the last one. */
@@ -118,10 +138,10 @@ static void advance(struct run *run, unsigned slot)
     if (x->round >= 0)
         check_slices(run, x);
     int64_t round = x->round + 1;
-    void *slice = exchange_open(x);
+    void *slice = exchange_open(x, unit_of(round));
     memset(slice, content_of(slot, round),
-           (size_t)slice_rows(&run->plan, slot, (uint32_t)(round % run->plan.phases)) *
-               run->plan.element_bytes);
+           slice_rows(&run->plan, slot, (uint32_t)(round % run->plan.phases)) *
+               element_bytes(&run->plan, unit_of(round)));
     exchange_publish(x, shares_of(slot, round));
 }
 
@@ -139,6 +159,17 @@ static void write_int(struct run *run, struct wire_out *out, int64_t right)
         right = how & 8 ? INT64_MAX : INT64_MIN;
     }
     wire_int(out, right);
+}
+
+/* Returns what it wrote. */
+static double write_magnitude(struct run *run, struct wire_out *out, double right)
+{
+    static const double wrong[] = {0, 1e-300, 1e300, INFINITY, -1, NAN};
+    unsigned how = (unsigned)fuzz_uint(&run->in, 1);
+    if (how % 4 == 1)
+        right = wrong[how / 4 % (sizeof wrong / sizeof wrong[0])];
+    wire_double(out, right);
+    return right;
 }
 
 /* A PARTIAL message of either slot's ring, with any fields; or any bytes. */
@@ -164,13 +195,14 @@ static void lie(struct run *run)
         int64_t round = (int64_t)((uint64_t)run->slot[0].round + fuzz_uint(&run->in, 1) % 4 - 1);
         uint32_t phase = (uint32_t)((round > 0 ? round : 0) % run->plan.phases);
         uint32_t first = run->plan.bounds[phase][slot];
-        wire_array(&out, 12);
+        wire_array(&out, 15);
         write_int(run, &out, MSG_PARTIAL);
         write_int(run, &out, round);
         write_int(run, &out, first < run->plan.sources ? first : run->plan.sources);
         write_int(run, &out, slice_rows(&run->plan, slot, phase));
+        double unit = write_magnitude(run, &out, unit_of(round > 0 ? round : 0));
         size_t length =
-            (size_t)slice_rows(&run->plan, slot, phase) * run->plan.element_bytes + (how & 4);
+            slice_rows(&run->plan, slot, phase) * element_bytes(&run->plan, unit) + (how & 4);
         if (how & 8)
             wire_bin(&out, "filler", how % 7);
         if (how & 8)
@@ -179,6 +211,8 @@ static void lie(struct run *run)
             memset(wire_bin_aligned(&out, length), 0x5a, length);
         for (unsigned i = 0; i < 6; i++)
             write_int(run, &out, 0);
+        write_magnitude(run, &out, 1);
+        write_magnitude(run, &out, 0.5);
     }
     ring_stage(&writer, out.failed ? bytes : out.bytes);
     ring_publish(&writer);
