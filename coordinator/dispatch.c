@@ -19,6 +19,10 @@
 /* Requests that one worker is given in a row before the next one is looked for. */
 #define WORKER_BATCH 16
 
+/* Short requests wake a worker only where all that are awake have so much to do: it costs as much,
+ * the coordinator and the worker, and what is begun then is no earlier done. */
+#define WAKE_LOAD (SPIN_BRIEFLY_NS / 1000)
+
 #define RESULTS_PER_COST 4
 #define NO_LIMIT         UINT_MAX
 
@@ -316,15 +320,16 @@ static unsigned cost_of(const struct rpc_request *request)
     return cost < WORKER_LOAD_MAX ? (unsigned)cost : WORKER_LOAD_MAX;
 }
 
-/* The ready worker with the least to do of those that can take it: no more than one long request
- * each, and no more than WORKER_LOAD_MAX beside it. */
+/* The ready worker with the least to do, to be woken included, of those that can take it: no more
+ * than one long request each, and no more than WORKER_LOAD_MAX beside it. */
 static struct crew_worker *pick_worker(const struct dispatch *dispatch, const struct ticket *ticket)
 {
     struct crew_worker *best = NULL;
     unsigned least = UINT_MAX;
     for (unsigned w = 0; dispatch->crew && w < dispatch->crew->worker_count; w++) {
         struct crew_worker *worker = &dispatch->crew->workers[w];
-        unsigned load = worker->load + worker->long_requests * LONG_LOAD;
+        unsigned load = worker->load + worker->long_requests * LONG_LOAD +
+                        (bell_asleep(&worker->inherit.bell) ? (unsigned)WAKE_LOAD : 0);
         if (worker->state != WORKER_READY || load >= least ||
             worker->load + ticket->load > WORKER_LOAD_MAX ||
             (ticket->is_long && worker->long_requests > 0))

@@ -176,6 +176,37 @@ static void test_dispatch_gives_short_requests_in_rows(void **unused)
     tear_down(&world);
 }
 
+static void test_dispatch_lets_sleepers_sleep(void **unused)
+{
+    (void)unused;
+    struct world world;
+    set_up(&world, QUEUE_MAX);
+    struct bell *bell = &world.crew->workers[1].inherit.bell;
+    assert_int_equal(bell_open(bell, &world.words[1]), 0);
+    bell_sleep(bell);
+    /* As many as take no longer than waking it, however they come. */
+    for (unsigned i = 0; i <= 10; i++) {
+        ask(&world, i, "lookup", 5);
+        pump(&world);
+        expect_request(&world, 0, i, "lookup", 5);
+        assert_true(bell_asleep(bell));
+    }
+    ask(&world, 11, "lookup", 5);
+    pump(&world);
+    expect_request(&world, 1, 11, "lookup", 5);
+    assert_false(bell_asleep(bell));
+    /* A long one is worth it. */
+    bell_sleep(bell);
+    world.crew->workers[1].load = 0;
+    ask(&world, 12, "page", 5);
+    ask(&world, 13, "page", 5);
+    pump(&world);
+    expect_request(&world, 1, 12, "page", 5);
+    expect_request(&world, 0, 13, "page", 5);
+    bell_close(bell);
+    tear_down(&world);
+}
+
 static void test_dispatch_keeps_what_would_only_queue_at_a_worker(void **unused)
 {
     (void)unused;
@@ -567,6 +598,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dispatch_gives_short_requests_in_rows),
+        cmocka_unit_test(test_dispatch_lets_sleepers_sleep),
         cmocka_unit_test(test_dispatch_keeps_what_would_only_queue_at_a_worker),
         cmocka_unit_test(test_dispatch_gives_a_worker_one_long_request_at_a_time),
         cmocka_unit_test(test_dispatch_lets_short_requests_pass_long_ones),
