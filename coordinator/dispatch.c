@@ -19,9 +19,10 @@
 /* Requests that one worker is given in a row before the next one is looked for. */
 #define WORKER_BATCH 16
 
-/* Short requests wake a worker only where all that are awake have so much to do: it costs as much,
- * the coordinator and the worker, and what is begun then is no earlier done. */
-#define WAKE_LOAD (SPIN_BRIEFLY_NS / 1000)
+/* What waking a worker counts as: the coordinator's system call, and the worker's way out of its
+ * sleep and back, take as long as some thirty of the shortest requests; what is begun then is no
+ * earlier done, and who is awake stays so. */
+#define WAKE_LOAD 32
 
 #define RESULTS_PER_COST 4
 #define NO_LIMIT         UINT_MAX
@@ -329,7 +330,7 @@ static struct crew_worker *pick_worker(const struct dispatch *dispatch, const st
     for (unsigned w = 0; dispatch->crew && w < dispatch->crew->worker_count; w++) {
         struct crew_worker *worker = &dispatch->crew->workers[w];
         unsigned load = worker->load + worker->long_requests * LONG_LOAD +
-                        (bell_asleep(&worker->inherit.bell) ? (unsigned)WAKE_LOAD : 0);
+                        (bell_asleep(&worker->inherit.bell) ? WAKE_LOAD : 0);
         if (worker->state != WORKER_READY || load >= least ||
             worker->load + ticket->load > WORKER_LOAD_MAX ||
             (ticket->is_long && worker->long_requests > 0))

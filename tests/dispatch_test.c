@@ -17,6 +17,7 @@
 #define QUEUE_MAX  512
 #define ROW        16 /* dispatch.c: WORKER_BATCH */
 #define FULL       64 /* dispatch.c: WORKER_LOAD_MAX */
+#define WAKE       32 /* dispatch.c: WAKE_LOAD */
 #define SESSION_ID 5
 #define OTHER_ID   6
 
@@ -185,24 +186,24 @@ static void test_dispatch_lets_sleepers_sleep(void **unused)
     assert_int_equal(bell_open(bell, &world.words[1]), 0);
     bell_sleep(bell);
     /* As many as take no longer than waking it, however they come. */
-    for (unsigned i = 0; i <= 10; i++) {
+    for (unsigned i = 0; i <= WAKE; i++) {
         ask(&world, i, "lookup", 5);
         pump(&world);
         expect_request(&world, 0, i, "lookup", 5);
         assert_true(bell_asleep(bell));
     }
-    ask(&world, 11, "lookup", 5);
+    ask(&world, WAKE + 1, "lookup", 5);
     pump(&world);
-    expect_request(&world, 1, 11, "lookup", 5);
+    expect_request(&world, 1, WAKE + 1, "lookup", 5);
     assert_false(bell_asleep(bell));
     /* A long one is worth it. */
     bell_sleep(bell);
     world.crew->workers[1].load = 0;
-    ask(&world, 12, "page", 5);
-    ask(&world, 13, "page", 5);
+    ask(&world, 98, "page", 5);
+    ask(&world, 99, "page", 5);
     pump(&world);
-    expect_request(&world, 1, 12, "page", 5);
-    expect_request(&world, 0, 13, "page", 5);
+    expect_request(&world, 1, 98, "page", 5);
+    expect_request(&world, 0, 99, "page", 5);
     bell_close(bell);
     tear_down(&world);
 }
