@@ -49,7 +49,7 @@ bool bell_asleep(const struct bell *bell);
 #define SPIN_BRIEFLY_NS UINT64_C(10000) /* as long as waking somebody costs */
 
 /* Spinning before sleeping: up to `limit_ns` of sched_yield between looks pays when the peer is
- * about to answer. Where a yield cost more than 50 us (a hog of equal priority next to us),
+ * about to answer. Where a yield cost more than 100 us (a hog of equal priority next to us),
  * spinning is off for the next 10 ms. Private to the owner, who sets the limit and zeroes the rest.
  */
 struct spinner {
