@@ -57,7 +57,8 @@ bool bell_ring(const struct bell *bell)
 
 bool bell_asleep(const struct bell *bell)
 {
-    /* Relaxed: a look from outside, of which nothing follows but another look. */
+    /* Relaxed: a look from outside, after which it may be otherwise; nothing that has to be right
+     * follows from it. */
     return atomic_load_explicit(&bell->word->asleep, memory_order_relaxed) % 2 == 1;
 }
 

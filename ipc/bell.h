@@ -43,7 +43,7 @@ bool bell_ring(const struct bell *bell);
  * finding something, stop sleeping. */
 void bell_sleep(const struct bell *bell);
 void bell_awake(const struct bell *bell);
-/* Whether the owner says so; for who watches it. */
+/* Whether the owner says so: for who watches it, or would rather not wake it. */
 bool bell_asleep(const struct bell *bell);
 
 #define SPIN_BRIEFLY_NS UINT64_C(10000) /* as long as waking somebody costs */

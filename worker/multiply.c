@@ -22,7 +22,7 @@
 #define TARGET
 #include "worker/multiply_tile.inc"
 
-/* The only way for whole numbers: no faster with gathers, which read 32 bits. */
+/* The only way for whole numbers: a gather would read 32 bits for 16. */
 #define SOURCE  uint16_t
 #define REAL    uint32_t
 #define NAME(x) x##_whole
